@@ -7,10 +7,10 @@
  * not hold WebSockets to the same-origin policy: without this check any page
  * could use a visitor's cookies here (cross-site WebSocket hijacking).
  *
- * A pattern is one of
- *     scheme://host[:port]       exactly this origin (default ports may be left out)
- *     scheme://*.host[:port]     any host below it, of any depth, but not itself
- *     *                          every origin that is well-formed
+ * A pattern is a scheme, "://", a host and perhaps a port, and means exactly
+ * that origin (default ports may be left out). A host that begins with "*."
+ * means any host below it, of any depth, but not itself. A lone "*" is every
+ * origin that is well-formed.
  * Hosts and schemes are compared without case. "null" (sandboxed frames, files)
  * matches nothing, not even "*", because anybody can make it.
  */
