@@ -37,7 +37,7 @@ struct http_str {
     size_t len;
 };
 
-struct http_header {
+struct http_field {
     struct http_str name;  /* as sent; compare with http_str_is_nocase() */
     struct http_str value; /* without the white space around it */
 };
@@ -68,7 +68,7 @@ struct http_request {
     struct http_str query;  /* without '?'; p NULL when there is no '?' */
     struct http_str host;   /* host[:port]; p NULL only in HTTP/1.0 */
     unsigned n_headers;
-    struct http_header headers[HTTP_HEADERS_MAX];
+    struct http_field headers[HTTP_HEADERS_MAX];
 };
 
 /* Why a request is refused. Static strings; fit to be sent to the peer. */

@@ -24,28 +24,13 @@
 
 #include "base/rbuf.h"
 #include "net/loop.h"
+#include "net/ws_close.h" /* enum ws_close_code */
 
 struct ws;
 
 enum ws_kind {
     WS_TEXT = 1,
     WS_BINARY = 2,
-};
-
-/* Close codes beyond the RFC's: 44xx permanent, 45xx try again later. */
-enum ws_close_code {
-    WS_CLOSE_NORMAL = 1000,
-    WS_CLOSE_GOING_AWAY = 1001,
-    WS_CLOSE_PROTOCOL = 1002,
-    WS_CLOSE_BAD_DATA = 1003,
-    WS_CLOSE_NO_STATUS = 1005,
-    WS_CLOSE_ABNORMAL = 1006,
-    WS_CLOSE_BAD_UTF8 = 1007,
-    WS_CLOSE_POLICY = 1008,
-    WS_CLOSE_TOO_BIG = 1009,
-    WS_CLOSE_INTERNAL = 1011,
-    WS_CLOSE_RESTART = 1012,
-    WS_CLOSE_TRY_LATER = 1013,
 };
 
 struct ws_ops {

@@ -39,6 +39,7 @@
 #include <stdint.h>
 
 #include "base/mem.h"
+#include "net/ws_close.h"
 
 enum ws_opcode {
     WS_OP_CONTINUATION = 0x0,
@@ -47,21 +48,6 @@ enum ws_opcode {
     WS_OP_CLOSE = 0x8,
     WS_OP_PING = 0x9,
     WS_OP_PONG = 0xa,
-};
-
-enum ws_close_code {
-    WS_CLOSE_NORMAL = 1000,
-    WS_CLOSE_GOING_AWAY = 1001,
-    WS_CLOSE_PROTOCOL_ERROR = 1002,
-    WS_CLOSE_UNSUPPORTED = 1003,
-    WS_CLOSE_NO_STATUS = 1005, /* never sent: the close frame was empty */
-    WS_CLOSE_ABNORMAL = 1006,  /* never sent: no close frame came */
-    WS_CLOSE_BAD_DATA = 1007,
-    WS_CLOSE_POLICY = 1008,
-    WS_CLOSE_TOO_BIG = 1009,
-    WS_CLOSE_INTERNAL = 1011,
-    WS_CLOSE_RESTART = 1012,
-    WS_CLOSE_TRY_LATER = 1013,
 };
 
 enum ws_event_type {
