@@ -87,8 +87,9 @@ void test_check_mem(const char *file, int line, const char *what, const void *go
 int main(int argc, char **argv)
 {
     static int passed, failed; /* static: they must outlive a longjmp() */
+    static struct test *t;
 
-    for (struct test *t = tests; t != NULL; t = t->next) {
+    for (t = tests; t != NULL; t = t->next) {
         if (argc > 1 && strstr(t->name, argv[1]) == NULL)
             continue;
         test_row = NULL;
