@@ -18,7 +18,8 @@
  * - ev.p[0, ev.len) is borrowed. It points into `bytes` when the whole message
  *   arrived in one frame in one piece (no copy), else into the parser's own
  *   part buffer. It is valid until the next ws_parser_feed() or
- *   ws_parser_fini() of this parser, and may be written to.
+ *   ws_parser_fini() of this parser, and may be written to. It is never NULL for
+ *   a message, a ping or a pong, also when len is 0.
  * - An idle connection costs struct ws_parser and nothing else. What has
  *   arrived of an unfinished frame or message is kept in a part buffer which
  *   grows with the bytes that came (at most twice, plus 4 KB), never with the
