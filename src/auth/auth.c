@@ -9,6 +9,7 @@
 #include "auth/jwt.h"
 #include "auth/tokens.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 struct auth {
     char *secret; /* NULL: no JSON web tokens */
@@ -105,8 +106,8 @@ static int check_table(const struct auth *a, const char *token, size_t len, cons
     return rc;
 }
 
-int auth_check(const struct auth *a, const char *token, size_t len, const char *room,
-               size_t room_len, struct auth_ticket *out, struct err *reason)
+static int check(const struct auth *a, const char *token, size_t len, const char *room,
+                 size_t room_len, struct auth_ticket *out, struct err *reason)
 {
     int rc;
 
@@ -129,6 +130,15 @@ int auth_check(const struct auth *a, const char *token, size_t len, const char *
         return err_set(reason, SK_EDENIED, "token-required");
     out->access = a->anonymous;
     return 0;
+}
+
+int auth_check(const struct auth *a, const char *token, size_t len, const char *room,
+               size_t room_len, struct auth_ticket *out, struct err *reason)
+{
+    int rc = check(a, token, len, room, room_len, out, reason);
+
+    metrics_add(rc == 0 ? METRIC_AUTH_ACCEPTED : METRIC_AUTH_REFUSED, 1);
+    return rc;
 }
 
 /* Greedy, with one place to go back to: the last star takes one byte more each

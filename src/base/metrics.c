@@ -13,13 +13,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define PREFIX "skein_"
+
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 
 static const struct {
     enum kind kind;
     const char *name, *help;
 } table[] = {
-#define X(kind, id, name, help) {kind, "skein_" name, help},
+#define X(kind, id, name, help) {kind, name, help},
     METRICS(X)
 #undef X
 };
@@ -116,17 +118,18 @@ int64_t metrics_get(enum metric m)
 
 /* --- rendering ----------------------------------------------------------- */
 
-static void put_type(struct buf *b, const char *type, const char *name, const char *help)
+static void put_type(struct buf *b, const char *type, const char *prefix, const char *name,
+                     const char *help)
 {
-    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    buf_printf(b, "# HELP %s%s %s\n# TYPE %s%s %s\n", prefix, name, help, prefix, name, type);
 }
 
 void metrics_put(struct buf *b, const char *type, const char *name, const char *labels,
                  const char *help, double value)
 {
     if (help != NULL)
-        put_type(b, type, name, help);
-    buf_printf(b, "%s%s %.15g\n", name, labels, value);
+        put_type(b, type, PREFIX, name, help);
+    buf_printf(b, PREFIX "%s%s %.15g\n", name, labels, value);
 }
 
 static void put_histogram(struct buf *b, enum metric m)
@@ -134,16 +137,24 @@ static void put_histogram(struct buf *b, enum metric m)
     const char *name = table[m].name;
     uint64_t n = 0;
 
-    put_type(b, "histogram", name, table[m].help);
+    put_type(b, "histogram", PREFIX, name, table[m].help);
     for (size_t i = 0; i < BUCKETS - 1; i++) {
         n += sum_bucket(m, i);
-        buf_printf(b, "%s_bucket{le=\"%g\"} %llu\n", name, (double)bounds[i] / 1e6,
+        buf_printf(b, PREFIX "%s_bucket{le=\"%g\"} %llu\n", name, (double)bounds[i] / 1e6,
                    (unsigned long long)n);
     }
     n += sum_bucket(m, BUCKETS - 1);
-    buf_printf(b, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)n);
-    buf_printf(b, "%s_sum %.15g\n%s_count %llu\n", name, (double)sum_value(m) / 1e6, name,
-               (unsigned long long)n);
+    buf_printf(b, PREFIX "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)n);
+    buf_printf(b, PREFIX "%s_sum %.15g\n" PREFIX "%s_count %llu\n", name,
+               (double)sum_value(m) / 1e6, name, (unsigned long long)n);
+}
+
+/* The names that Prometheus' own client libraries use for every process. */
+static void put_process_metric(struct buf *b, const char *type, const char *name, const char *help,
+                               double value)
+{
+    put_type(b, type, "process_", name, help);
+    buf_printf(b, "process_%s %.15g\n", name, value);
 }
 
 /* Reads up to n numbers separated by spaces from a file of /proc. */
@@ -180,24 +191,22 @@ static void put_process(struct buf *b)
     double pages[2];
 
     if (read_proc("/proc/self/statm", pages, 2) == 2)
-        metrics_put(b, "gauge", "process_resident_memory_bytes", "",
-                    "Memory of the process as the kernel sees it.",
-                    pages[1] * (double)sysconf(_SC_PAGESIZE));
+        put_process_metric(b, "gauge", "resident_memory_bytes",
+                           "Memory of the process as the kernel sees it.",
+                           pages[1] * (double)sysconf(_SC_PAGESIZE));
     if (getrusage(RUSAGE_SELF, &use) == 0)
-        metrics_put(b, "counter", "process_cpu_seconds_total", "",
-                    "CPU time used, user and system.",
-                    (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-                        (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
-    metrics_put(b, "gauge", "process_open_fds", "", "Files and sockets open.",
-                (double)count_files());
+        put_process_metric(b, "counter", "cpu_seconds_total", "CPU time used, user and system.",
+                           (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+                               (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6);
+    put_process_metric(b, "gauge", "open_fds", "Files and sockets open.", (double)count_files());
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
-        metrics_put(b, "gauge", "process_max_fds", "", "Files and sockets allowed.",
-                    (double)files.rlim_cur);
-    metrics_put(b, "gauge", "skein_memory_bytes", "{account=\"process\"}",
-                "Memory in use by account.", (double)mem_account_used(mem_process()));
-    metrics_put(b, "counter", "skein_log_lines_lost_total", "",
+        put_process_metric(b, "gauge", "max_fds", "Files and sockets allowed.",
+                           (double)files.rlim_cur);
+    metrics_put(b, "gauge", "memory_bytes", "", "Memory in use by the process's accounts.",
+                (double)mem_account_used(mem_process()));
+    metrics_put(b, "counter", "log_lines_lost_total", "",
                 "Log lines that standard error did not take.", (double)log_lost());
-    metrics_put(b, "gauge", "skein_build_info", "{version=\"" SKEIN_VERSION "\"}",
+    metrics_put(b, "gauge", "build_info", "{version=\"" SKEIN_VERSION "\"}",
                 "Always 1; the version is in the label.", 1);
 }
 

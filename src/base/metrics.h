@@ -40,13 +40,7 @@
     X(COUNTER, METRIC_AUTH_REFUSED, "auth_refused_total", "Tokens that were refused.")             \
     X(COUNTER, METRIC_PROTOCOL_ERRORS, "protocol_errors_total",                                    \
       "Messages refused as malformed or out of order.")                                            \
-    X(COUNTER, METRIC_STORE_COMMITS, "store_commits_total", "Transactions of the store.")          \
-    X(COUNTER, METRIC_STORE_RECORDS, "store_records_total", "Records made durable.")               \
-    X(COUNTER, METRIC_STORE_BYTES, "store_bytes_total", "Bytes of the records made durable.")      \
-    X(COUNTER, METRIC_STORE_ERRORS, "store_errors_total", "Transactions that failed.")             \
     X(COUNTER, METRIC_SNAPSHOTS, "snapshots_total", "Snapshots written by compaction.")            \
-    X(GAUGE, METRIC_STORE_PENDING, "store_pending_bytes", "Bytes waiting to be made durable.")     \
-    X(HISTOGRAM, METRIC_COMMIT_TIME, "store_commit_seconds", "Time of one transaction.")           \
     X(HISTOGRAM, METRIC_LOAD_TIME, "room_load_seconds", "Time to load a room from the store.")     \
     X(HISTOGRAM, METRIC_DURABLE_TIME, "durable_seconds",                                           \
       "Time from an update's arrival until it is durable.")
@@ -68,9 +62,9 @@ int64_t metrics_get(enum metric m);                      /* a histogram: how man
  * process its memory, CPU time, files, start and version. */
 void metrics_render(struct buf *b);
 
-/* One more metric for those who render figures that they keep elsewhere.
- * `type` is "counter" or "gauge"; labels is "" or `{worker="0"}`; the type's
- * line is written when help is not NULL. */
+/* One more metric for those who render figures that they keep elsewhere; the
+ * skein_ in front of the name is added. `type` is "counter" or "gauge"; labels is "" or
+ * `{worker="0"}`; the type's line is written when help is not NULL. */
 void metrics_put(struct buf *b, const char *type, const char *name, const char *labels,
                  const char *help, double value);
 

@@ -37,21 +37,21 @@ TEST(metrics, histogram_counts_into_buckets)
     struct buf b;
     const char *s;
 
-    metrics_observe_us(METRIC_COMMIT_TIME, 100);
-    metrics_observe_us(METRIC_COMMIT_TIME, 101);
-    metrics_observe_us(METRIC_COMMIT_TIME, UINT64_C(9000000));
-    CHECK_EQ(metrics_get(METRIC_COMMIT_TIME), 3);
+    metrics_observe_us(METRIC_DURABLE_TIME, 100);
+    metrics_observe_us(METRIC_DURABLE_TIME, 101);
+    metrics_observe_us(METRIC_DURABLE_TIME, UINT64_C(9000000));
+    CHECK_EQ(metrics_get(METRIC_DURABLE_TIME), 3);
     buf_init(&b, mem_process(), 1 << 20);
     metrics_render(&b);
     s = buf_str(&b);
     CHECK_EQ(buf_err(&b), 0);
-    CHECK(strstr(s, "# TYPE skein_store_commit_seconds histogram\n") != NULL);
-    CHECK(strstr(s, "skein_store_commit_seconds_bucket{le=\"0.0001\"} 1\n") != NULL);
-    CHECK(strstr(s, "skein_store_commit_seconds_bucket{le=\"0.00025\"} 2\n") != NULL);
-    CHECK(strstr(s, "skein_store_commit_seconds_bucket{le=\"5\"} 2\n") != NULL);
-    CHECK(strstr(s, "skein_store_commit_seconds_bucket{le=\"+Inf\"} 3\n") != NULL);
-    CHECK(strstr(s, "skein_store_commit_seconds_sum 9.000201\n") != NULL);
-    CHECK(strstr(s, "skein_store_commit_seconds_count 3\n") != NULL);
+    CHECK(strstr(s, "# TYPE skein_durable_seconds histogram\n") != NULL);
+    CHECK(strstr(s, "skein_durable_seconds_bucket{le=\"0.0001\"} 1\n") != NULL);
+    CHECK(strstr(s, "skein_durable_seconds_bucket{le=\"0.00025\"} 2\n") != NULL);
+    CHECK(strstr(s, "skein_durable_seconds_bucket{le=\"5\"} 2\n") != NULL);
+    CHECK(strstr(s, "skein_durable_seconds_bucket{le=\"+Inf\"} 3\n") != NULL);
+    CHECK(strstr(s, "skein_durable_seconds_sum 9.000201\n") != NULL);
+    CHECK(strstr(s, "skein_durable_seconds_count 3\n") != NULL);
     buf_fini(&b);
 }
 
@@ -78,6 +78,7 @@ TEST(metrics, text_is_well_formed)
         CHECK(strncmp(line, "skein_", 6) == 0 || strncmp(line, "process_", 8) == 0);
     }
     CHECK(lines > 50);
+    CHECK(strstr(buf_str(&b), "\nskein_updates_total ") != NULL);
     test_free(text);
     buf_fini(&b);
 }
