@@ -143,10 +143,9 @@ void ydoc_free(struct ydoc *doc); /* NULL is allowed */
  * otherwise the document is broken and every later call says YDOC_EBROKEN.
  *
  * Differences from Yjs, all on input that no Yjs produces: structs of length 0
- * are dropped; two sections of one client are both taken; an item that names
- * itself or a later item of its client as origin is malformed; clocks stay
- * below 2^32. Formatting clean-up (Yjs deletes redundant format items after a
- * remote change, as an edit of its own) is not done: a server relays. */
+ * are dropped; an item that names itself or a later item of its client as
+ * origin is malformed; clocks stay below 2^32. Formatting clean-up (Yjs deletes redundant format
+ * items after a remote change, as an edit of its own) is not done: a server relays. */
 int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len,
                   struct ydoc_error *err) YDOC_MUST_USE;
 
@@ -190,6 +189,10 @@ bool ydoc_has_changes(const struct ydoc *doc);
  * Costs O(what changed), not O(clients). On failure nothing is forgotten. */
 int ydoc_take_changes_v1(struct ydoc *doc, struct ydoc_buf *update,
                          struct ydoc_buf *before) YDOC_MUST_USE;
+
+/* Forgets the changes without encoding them: after loading, when nobody is to be
+ * told. */
+void ydoc_forget_changes(struct ydoc *doc);
 
 /* Appends the state vector as it was before the given changes. `befores` are
  * `before` results of ydoc_take_changes_v1 of this document without a gap, the
@@ -258,8 +261,8 @@ bool ydoc_next_root(const struct ydoc *doc, uint32_t *iter, struct ydoc_root *ou
 
 /* Appends the plain text of a root, UTF-8: its undeleted strings in order.
  * Formats, embeds and nested types are left out. YDOC_ENOENT: no such root. */
-int ydoc_read_text(const struct ydoc *doc, struct ydoc_slice root, struct ydoc_buf *out)
-    YDOC_MUST_USE;
+int ydoc_read_text(const struct ydoc *doc, struct ydoc_slice root,
+                   struct ydoc_buf *out) YDOC_MUST_USE;
 
 /* Appends one root as JSON, read as `kind` (YDOC_KIND_UNKNOWN: the guess).
  * Array: a list. Map: an object. Text: a string, or with formats or embeds a

@@ -1,0 +1,307 @@
+/* collect - the end of a transaction: garbage collection and merging.
+ *
+ * The order of the steps, and which neighbours are tried at all, are Yjs's
+ * (Transaction.js, cleanupTransactions): they decide where one struct ends and
+ * the next begins, and so every byte that is encoded afterwards.
+ */
+#include "ydoc/store.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- garbage collection ---- */
+
+static void become_gc(struct ydoc *doc, uint32_t h)
+{
+    struct item *it = &doc->items.p[h];
+
+    if (item_kind(it) == WIRE_TYPE)
+        VEC_PUSH(doc, doc->work, it->content);
+    it = &doc->items.p[h];
+    store_drop_content(doc, it);
+    it->left = it->right = it->slot = 0;
+    it->client_kind = item_client(it) << 8 | WIRE_GC;
+    it->origin_flags = NO_CLIENT << 8 | ITEM_DELETED;
+    it->right_client = NO_CLIENT;
+}
+
+static void collect_chain(struct ydoc *doc, uint32_t h, bool leftwards)
+{
+    while (h != 0) {
+        const struct item *it = &doc->items.p[h];
+        uint32_t next = leftwards ? it->left : it->right;
+
+        become_gc(doc, h);
+        h = next;
+    }
+}
+
+/* Everything inside a collected type goes without trace. */
+static void collect_types(struct ydoc *doc)
+{
+    while (doc->work.n > 0) {
+        uint32_t type = doc->work.p[--doc->work.n];
+
+        collect_chain(doc, doc->slots.p[doc->types.p[type].list].head, false);
+        for (uint32_t s = doc->types.p[type].first; s != 0; s = doc->slots.p[s].next)
+            collect_chain(doc, doc->slots.p[s].head, true);
+        store_free_type(doc, type);
+    }
+}
+
+static void collect_item(struct ydoc *doc, uint32_t h)
+{
+    struct item *it = &doc->items.p[h];
+
+    if (item_kind(it) == WIRE_GC || item_kind(it) == WIRE_DELETED || !item_deleted(it) ||
+        (it->origin_flags & ITEM_KEEP) != 0)
+        return;
+    if (item_kind(it) == WIRE_TYPE) {
+        VEC_PUSH(doc, doc->work, it->content);
+        collect_types(doc);
+        it = &doc->items.p[h];
+    }
+    store_drop_content(doc, it);
+    it->client_kind = item_client(it) << 8 | WIRE_DELETED;
+}
+
+static void collect_deleted(struct ydoc *doc)
+{
+    for (uint32_t i = doc->tx_deleted.n; i-- > 0;) {
+        struct span gone = doc->tx_deleted.p[i];
+        struct client *c = &doc->clients.p[gone.client];
+        struct place at = index_find(doc, c, gone.clock);
+
+        do {
+            uint32_t h = index_at(c, at);
+
+            if (doc->items.p[h].clock - gone.clock >= gone.len &&
+                doc->items.p[h].clock > gone.clock)
+                break;
+            collect_item(doc, h);
+        } while (index_next(c, &at));
+    }
+}
+
+/* ---- merging ---- */
+
+static bool can_merge(const struct ydoc *doc, uint32_t lh, uint32_t rh)
+{
+    const struct item *l = &doc->items.p[lh], *r = &doc->items.p[rh];
+    uint8_t kind = item_kind(l);
+
+    if (kind != item_kind(r) || item_deleted(l) != item_deleted(r))
+        return false;
+    if (kind == WIRE_GC)
+        return true;
+    if (kind != WIRE_STRING && kind != WIRE_DELETED && kind != WIRE_ANY && kind != WIRE_JSON)
+        return false;
+    return l->right == rh && item_origin_client(r) == item_client(l) &&
+           r->origin_clock == item_end(l) - 1 && item_same_right(l, r) &&
+           ((l->origin_flags | r->origin_flags) & ITEM_REDONE) == 0;
+}
+
+static void merge_pair(struct ydoc *doc, uint32_t lh, uint32_t rh, bool is_last)
+{
+    struct item *l = &doc->items.p[lh], *r = &doc->items.p[rh];
+
+    if (item_kind(l) != WIRE_GC) {
+        struct slot *slot = &doc->slots.p[r->slot];
+
+        if (slot->key != 0 && slot->head == rh)
+            slot->head = lh;
+        l->right = r->right;
+        if (r->right != 0)
+            doc->items.p[r->right].left = lh;
+        l->origin_flags |= r->origin_flags & ITEM_KEEP;
+        store_join_content(doc, l, r, is_last);
+    }
+    l->len += r->len;
+    if (l->bytes != l->len && l->len > doc->longest)
+        doc->longest = l->len;
+    store_free_item(doc, rh);
+}
+
+/* Yjs merges from the right end of a run leftwards, and copies the tail of a
+ * long run again for each step. What merges is decided pair by pair, so the
+ * run's extent is found first and its contents are joined from the left. */
+uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at)
+{
+    struct client *c = &doc->clients.p[client];
+    struct place first = *at, last, prev;
+    uint32_t merged = 0, lh;
+    bool is_last;
+
+    for (prev = first; index_prev(c, &prev); first = prev) {
+        if (!can_merge(doc, index_at(c, prev), index_at(c, first)))
+            break;
+        merged++;
+    }
+    if (merged == 0)
+        return 0;
+    index_last(c, &last);
+    is_last = last.chunk == at->chunk && last.i == at->i;
+    lh = index_at(c, first);
+    prev = first;
+    for (uint32_t i = 0; i < merged; i++) {
+        index_next(c, &prev);
+        merge_pair(doc, lh, index_at(c, prev), is_last);
+    }
+    for (uint32_t i = 0; i < merged; i++) {
+        prev = *at;
+        index_prev(c, &prev);
+        index_remove(doc, c, *at);
+        *at = prev;
+    }
+    return merged;
+}
+
+/* Tries every pair from `at` leftwards while the right one starts at or after `clock`. */
+static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, uint32_t clock)
+{
+    struct client *c = &doc->clients.p[client];
+
+    for (;;) {
+        struct place prev = at;
+
+        if (!index_prev(c, &prev) || doc->items.p[index_at(c, at)].clock < clock)
+            return;
+        store_merge_left(doc, client, &at);
+        if (!index_prev(c, &at))
+            return;
+    }
+}
+
+static void merge_deleted(struct ydoc *doc)
+{
+    for (uint32_t i = doc->tx_deleted.n; i-- > 0;) {
+        struct span gone = doc->tx_deleted.p[i];
+        struct client *c = &doc->clients.p[gone.client];
+        struct place at = index_find(doc, c, gone.clock + gone.len - 1);
+
+        index_next(c, &at);
+        merge_down_to(doc, gone.client, at, gone.clock);
+    }
+}
+
+/* Yjs stops by position, at the struct that holds the first new clock. */
+static void merge_added(struct ydoc *doc)
+{
+    for (uint32_t i = 0; i < doc->tx_touched.n; i++) {
+        uint32_t client = doc->tx_touched.p[i];
+        struct client *c = &doc->clients.p[client];
+        uint32_t h = index_at(c, index_find(doc, c, c->tx_before));
+        struct place at;
+
+        index_last(c, &at);
+        merge_down_to(doc, client, at, doc->items.p[h].clock);
+    }
+}
+
+static void merge_split(struct ydoc *doc)
+{
+    for (uint32_t i = doc->tx_merge.n; i-- > 0;) {
+        uint32_t client = doc->tx_merge.p[i].client;
+        struct client *c = &doc->clients.p[client];
+        struct place at = index_find(doc, c, doc->tx_merge.p[i].clock), next = at;
+
+        if (index_next(c, &next)) {
+            uint32_t merged = store_merge_left(doc, client, &next);
+
+            if (merged > 1)
+                continue;
+            if (merged == 1)
+                at = next;
+        }
+        store_merge_left(doc, client, &at);
+    }
+}
+
+/* ---- the transaction's deletions ---- */
+
+static bool span_before(const struct span *a, const struct span *b)
+{
+    return a->client < b->client || (a->client == b->client && a->clock < b->clock);
+}
+
+static void sort_spans(struct span *v, uint32_t n)
+{
+    uint32_t sorted = 1;
+
+    while (sorted < n && !span_before(&v[sorted], &v[sorted - 1]))
+        sorted++;
+    if (sorted >= n)
+        return;
+    /* Heap sort: in place, O(n log n) whatever a peer sends. */
+    for (uint32_t built = n / 2, end = n; end > 1;) {
+        struct span s;
+        uint32_t i;
+
+        if (built > 0) {
+            i = --built;
+            s = v[i];
+        } else {
+            s = v[--end];
+            v[end] = v[0];
+            i = 0;
+        }
+        for (;;) {
+            uint32_t child = 2 * i + 1;
+
+            if (child >= end)
+                break;
+            if (child + 1 < end && span_before(&v[child], &v[child + 1]))
+                child++;
+            if (!span_before(&s, &v[child]))
+                break;
+            v[i] = v[child];
+            i = child;
+        }
+        v[i] = s;
+    }
+}
+
+static uint32_t sort_and_merge_spans(struct span *v, uint32_t n)
+{
+    uint32_t kept = 0;
+
+    sort_spans(v, n);
+    for (uint32_t i = 0; i < n; i++) {
+        struct span *last = kept > 0 ? &v[kept - 1] : NULL;
+
+        if (last != NULL && last->client == v[i].client && v[i].clock - last->clock <= last->len) {
+            uint32_t end = v[i].clock - last->clock + v[i].len;
+
+            if (end > last->len)
+                last->len = end;
+        } else {
+            v[kept++] = v[i];
+        }
+    }
+    return kept;
+}
+
+/* What is deleted twice over many transactions, or next to each other, is
+ * joined whenever the list has doubled, so that it does not outgrow the document. */
+static void accumulate_deleted(struct ydoc *doc)
+{
+    for (uint32_t i = 0; i < doc->tx_deleted.n; i++)
+        VEC_PUSH(doc, doc->acc_deleted, doc->tx_deleted.p[i]);
+    if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
+        return;
+    doc->acc_deleted.n = sort_and_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
+    doc->acc_compact_at = 2 * doc->acc_deleted.n;
+}
+
+void store_finish_transaction(struct ydoc *doc)
+{
+    doc->tx_deleted.n = sort_and_merge_spans(doc->tx_deleted.p, doc->tx_deleted.n);
+    accumulate_deleted(doc);
+    if (!doc->keep_deleted)
+        collect_deleted(doc);
+    merge_deleted(doc);
+    merge_added(doc);
+    merge_split(doc);
+    if (doc->slab_waste > 4096 && doc->slab_waste > doc->slab.n / 2)
+        store_compact_slab(doc);
+}

@@ -1,0 +1,174 @@
+/* copy - making, copying, shrinking and freeing a document's arrays. */
+#include "ydoc/store.h"
+
+#include <string.h>
+
+void store_free_scratch(struct ydoc *doc)
+{
+    VEC_FREE(doc, doc->tx_touched);
+    VEC_FREE(doc, doc->tx_deleted);
+    VEC_FREE(doc, doc->tx_merge);
+    VEC_FREE(doc, doc->marks);
+    doc->mark = 0;
+    VEC_FREE(doc, doc->work);
+    VEC_FREE(doc, doc->sources);
+    VEC_FREE(doc, doc->stack);
+    VEC_FREE(doc, doc->retry);
+    VEC_FREE(doc, doc->missing);
+    VEC_FREE(doc, doc->undone);
+}
+
+void store_free_contents(struct ydoc *doc)
+{
+    for (uint32_t i = 0; i < doc->clients.n; i++)
+        index_free(doc, &doc->clients.p[i]);
+    VEC_FREE(doc, doc->items);
+    VEC_FREE(doc, doc->slab);
+    VEC_FREE(doc, doc->clients);
+    VEC_FREE(doc, doc->client_table);
+    VEC_FREE(doc, doc->client_order);
+    VEC_FREE(doc, doc->keys);
+    VEC_FREE(doc, doc->key_bytes);
+    VEC_FREE(doc, doc->key_table);
+    VEC_FREE(doc, doc->types);
+    VEC_FREE(doc, doc->slots);
+    VEC_FREE(doc, doc->slot_table);
+    VEC_FREE(doc, doc->roots);
+    VEC_FREE(doc, doc->acc_touched);
+    VEC_FREE(doc, doc->acc_deleted);
+    VEC_FREE(doc, doc->pending);
+    VEC_FREE(doc, doc->pending_missing);
+    VEC_FREE(doc, doc->pending_deletes);
+    store_free_scratch(doc);
+}
+
+static void *dup_bytes(struct ydoc *to, const void *p, size_t len, bool *ok)
+{
+    void *q = NULL;
+
+    if (len > 0 && *ok) {
+        q = store_resize(to, NULL, 0, len);
+        if (q == NULL)
+            *ok = false;
+        else
+            memcpy(q, p, len);
+    }
+    return q;
+}
+
+#define DUP(member)                                                                                \
+    do {                                                                                           \
+        to->member.p =                                                                             \
+            dup_bytes(to, from->member.p, from->member.n * sizeof(*from->member.p), &ok);          \
+        to->member.n = to->member.cap = to->member.p != NULL ? from->member.n : 0;                 \
+    } while (0)
+
+static bool dup_chunk(struct ydoc *to, struct chunk *k)
+{
+    bool ok = true;
+
+    if (k->cap > CHUNK_INLINE) {
+        k->u.p = dup_bytes(to, k->u.p, k->cap * sizeof(uint32_t), &ok);
+        if (!ok)
+            k->cap = 0;
+    }
+    return ok;
+}
+
+/* The client's chunks still point into the original: make them its own. */
+static bool dup_client(struct ydoc *to, struct client *c)
+{
+    bool ok = true;
+
+    if (c->chunks <= 1) {
+        ok = dup_chunk(to, &c->one);
+    } else {
+        c->dir = dup_bytes(to, c->dir, c->dir_cap * sizeof(*c->dir), &ok);
+        for (uint32_t i = 0; i < c->chunks && c->dir != NULL; i++) {
+            if (!ok)
+                c->dir[i].cap = 0;
+            else
+                ok = dup_chunk(to, &c->dir[i]);
+        }
+    }
+    if (!ok && c->dir == NULL) {
+        c->chunks = 0;
+        c->dir_cap = 0;
+        c->one.cap = c->chunks == 0 ? 0 : c->one.cap;
+    }
+    return ok;
+}
+
+static bool dup_contents(struct ydoc *to, const struct ydoc *from)
+{
+    bool ok = true;
+    uint32_t i;
+
+    DUP(items);
+    DUP(slab);
+    DUP(client_table);
+    DUP(client_order);
+    DUP(keys);
+    DUP(key_bytes);
+    DUP(key_table);
+    DUP(types);
+    DUP(slots);
+    DUP(slot_table);
+    DUP(roots);
+    DUP(acc_touched);
+    DUP(acc_deleted);
+    DUP(pending);
+    DUP(pending_missing);
+    DUP(pending_deletes);
+    DUP(clients);
+    for (i = 0; i < to->clients.n && ok; i++)
+        ok = dup_client(to, &to->clients.p[i]);
+    to->clients.n = i;
+    return ok;
+}
+
+struct ydoc *store_copy(struct ydoc *doc)
+{
+    struct ydoc *copy = doc->alloc.resize(doc->alloc.ctx, NULL, 0, sizeof(*copy));
+    static const struct ydoc none;
+
+    if (copy == NULL)
+        return NULL;
+    *copy = none;
+    copy->alloc = doc->alloc;
+    copy->limits = doc->limits;
+    copy->keep_deleted = doc->keep_deleted;
+    copy->client_id = doc->client_id;
+    copy->items_free = doc->items_free;
+    copy->items_live = doc->items_live;
+    copy->slab_waste = doc->slab_waste;
+    copy->longest = doc->longest;
+    copy->client_sorted = doc->client_sorted;
+    copy->types_free = doc->types_free;
+    copy->slots_free = doc->slots_free;
+    copy->slots_mapped = doc->slots_mapped;
+    copy->tx = doc->tx;
+    copy->acc = doc->acc;
+    copy->acc_compact_at = doc->acc_compact_at;
+    copy->memory_used = sizeof(*copy);
+    if (!dup_contents(copy, doc)) {
+        store_discard(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+void store_discard(struct ydoc *copy)
+{
+    struct ydoc_alloc alloc = copy->alloc;
+
+    store_free_contents(copy);
+    alloc.resize(alloc.ctx, copy, sizeof(*copy), 0);
+}
+
+void store_restore(struct ydoc *doc, struct ydoc *copy)
+{
+    store_free_contents(doc);
+    *doc = *copy;
+    doc->alloc.resize(doc->alloc.ctx, copy, sizeof(*copy), 0);
+}

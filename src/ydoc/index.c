@@ -1,0 +1,271 @@
+/* index - each client's items in clock order.
+ *
+ * Most clients have a handful of items, a few have hundreds of thousands. So a
+ * client's first items lie inside struct client, then in one array, and from
+ * CHUNK_MAX on in a directory of arrays: an insertion moves at most 2 KB
+ * however large the document is, and a peer that splits a long history at its
+ * front half a million times pays for nothing but its own bytes.
+ */
+#include "ydoc/store.h"
+
+#include <assert.h>
+#include <string.h>
+
+static uint32_t *handles(struct chunk *k)
+{
+    return k->cap > CHUNK_INLINE ? k->u.p : k->u.in;
+}
+
+static const uint32_t *handles_const(const struct chunk *k)
+{
+    return k->cap > CHUNK_INLINE ? k->u.p : k->u.in;
+}
+
+struct chunk *index_chunk(struct client *c, uint32_t i)
+{
+    return c->chunks <= 1 ? &c->one : &c->dir[i];
+}
+
+static const struct chunk *chunk_const(const struct client *c, uint32_t i)
+{
+    return c->chunks <= 1 ? &c->one : &c->dir[i];
+}
+
+uint32_t index_at(const struct client *c, struct place at)
+{
+    const struct chunk *k = chunk_const(c, at.chunk);
+
+    assert(at.i < k->n);
+    return handles_const(k)[at.i];
+}
+
+static uint32_t find_chunk(const struct client *c, uint32_t clock)
+{
+    uint32_t lo = 0, hi = c->chunks;
+
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (c->dir[mid].clock <= clock)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock)
+{
+    const struct item *items = doc->items.p;
+    struct place at = {c->hint_chunk, c->hint_i};
+    const struct chunk *k;
+    uint32_t lo, hi;
+
+    assert(clock < c->state);
+    if (at.chunk < (c->chunks > 1 ? c->chunks : 1) && at.i < (k = chunk_const(c, at.chunk))->n) {
+        const struct item *it = &items[handles_const(k)[at.i]];
+
+        if (clock - it->clock < it->len)
+            return at;
+    }
+    at.chunk = c->chunks > 1 ? find_chunk(c, clock) : 0;
+    k = chunk_const(c, at.chunk);
+    /* Edits cluster at the end of a history. */
+    lo = k->n - 1;
+    if (items[handles_const(k)[lo]].clock > clock) {
+        for (lo = 0, hi = k->n - 1; hi - lo > 1;) {
+            uint32_t mid = lo + (hi - lo) / 2;
+
+            if (items[handles_const(k)[mid]].clock <= clock)
+                lo = mid;
+            else
+                hi = mid;
+        }
+    }
+    at.i = lo;
+    c->hint_chunk = at.chunk;
+    c->hint_i = at.i;
+    assert(clock - items[handles_const(k)[lo]].clock < items[handles_const(k)[lo]].len);
+    return at;
+}
+
+bool index_next(const struct client *c, struct place *at)
+{
+    if (at->i + 1 < chunk_const(c, at->chunk)->n) {
+        at->i++;
+        return true;
+    }
+    if (at->chunk + 1 >= c->chunks)
+        return false;
+    at->chunk++;
+    at->i = 0;
+    return true;
+}
+
+bool index_prev(const struct client *c, struct place *at)
+{
+    if (at->i > 0) {
+        at->i--;
+        return true;
+    }
+    if (at->chunk == 0)
+        return false;
+    at->chunk--;
+    at->i = chunk_const(c, at->chunk)->n - 1;
+    return true;
+}
+
+uint32_t index_last(const struct client *c, struct place *at)
+{
+    at->chunk = c->chunks > 1 ? c->chunks - 1 : 0;
+    at->i = chunk_const(c, at->chunk)->n - 1;
+    return index_at(c, *at);
+}
+
+static void chunk_grow(struct ydoc *doc, struct chunk *k)
+{
+    uint32_t cap = k->cap < CHUNK_INLINE ? CHUNK_INLINE : k->cap < 4 ? 4 : k->cap + k->cap / 2;
+    uint32_t *p;
+
+    if (cap > CHUNK_MAX)
+        cap = CHUNK_MAX;
+    if (cap == CHUNK_INLINE) {
+        k->cap = cap;
+        return;
+    }
+    if (k->cap > CHUNK_INLINE) {
+        p = store_resize(doc, k->u.p, k->cap * sizeof(*p), cap * sizeof(*p));
+        if (p == NULL)
+            store_fail(doc, YDOC_ENOMEM);
+    } else {
+        p = store_resize(doc, NULL, 0, cap * sizeof(*p));
+        if (p == NULL)
+            store_fail(doc, YDOC_ENOMEM);
+        memcpy(p, k->u.in, k->n * sizeof(*p));
+    }
+    k->u.p = p;
+    k->cap = cap;
+}
+
+/* Makes room for one more chunk after number `i` and returns it, empty. */
+static struct chunk *dir_insert_after(struct ydoc *doc, struct client *c, uint32_t i)
+{
+    if (c->chunks + 1 > c->dir_cap) {
+        uint32_t cap = c->dir_cap + c->dir_cap / 2 + 2;
+        struct chunk *dir =
+            store_resize(doc, c->dir, c->dir_cap * sizeof(*dir), cap * sizeof(*dir));
+
+        if (dir == NULL)
+            store_fail(doc, YDOC_ENOMEM);
+        c->dir = dir;
+        c->dir_cap = cap;
+    }
+    if (c->chunks <= 1) {
+        c->dir[0] = c->one;
+        c->chunks = 1;
+    }
+    memmove(&c->dir[i + 2], &c->dir[i + 1], (c->chunks - i - 1) * sizeof(*c->dir));
+    memset(&c->dir[i + 1], 0, sizeof(*c->dir));
+    c->chunks++;
+    return &c->dir[i + 1];
+}
+
+/* Moves the upper half of a full chunk into a new one behind it. */
+static void chunk_halve(struct ydoc *doc, struct client *c, uint32_t i)
+{
+    struct chunk *k = dir_insert_after(doc, c, i);
+    struct chunk *from = &c->dir[i];
+    uint32_t half = from->n / 2;
+
+    while (k->cap < from->n - half)
+        chunk_grow(doc, k);
+    k->n = from->n - half;
+    memcpy(handles(k), handles(from) + half, k->n * sizeof(uint32_t));
+    k->clock = doc->items.p[handles(k)[0]].clock;
+    from->n = half;
+}
+
+void index_append(struct ydoc *doc, struct client *c, uint32_t h)
+{
+    uint32_t last = c->chunks > 1 ? c->chunks - 1 : 0;
+    struct chunk *k = index_chunk(c, last);
+
+    if (k->n == CHUNK_MAX) {
+        k = dir_insert_after(doc, c, last);
+        while (k->cap < CHUNK_MAX)
+            chunk_grow(doc, k);
+    } else if (k->n == k->cap) {
+        chunk_grow(doc, k);
+    }
+    if (c->chunks == 0)
+        c->chunks = 1;
+    if (k->n == 0)
+        k->clock = doc->items.p[h].clock;
+    handles(k)[k->n++] = h;
+}
+
+struct place index_insert_after(struct ydoc *doc, struct client *c, struct place at, uint32_t h)
+{
+    struct chunk *k = index_chunk(c, at.chunk);
+    uint32_t *p;
+
+    if (k->n == CHUNK_MAX) {
+        uint32_t half = k->n / 2;
+
+        chunk_halve(doc, c, at.chunk);
+        if (at.i >= half) {
+            at.chunk++;
+            at.i -= half;
+        }
+        k = &c->dir[at.chunk];
+    }
+    if (k->n == k->cap)
+        chunk_grow(doc, k);
+    p = handles(k);
+    at.i++;
+    memmove(p + at.i + 1, p + at.i, (k->n - at.i) * sizeof(*p));
+    p[at.i] = h;
+    k->n++;
+    return at;
+}
+
+static void dir_remove(struct ydoc *doc, struct client *c, uint32_t i)
+{
+    struct chunk *k = &c->dir[i];
+
+    if (k->cap > CHUNK_INLINE)
+        store_resize(doc, k->u.p, k->cap * sizeof(uint32_t), 0);
+    c->chunks--;
+    memmove(k, k + 1, (c->chunks - i) * sizeof(*k));
+    if (c->chunks == 1) {
+        c->one = c->dir[0];
+        store_resize(doc, c->dir, c->dir_cap * sizeof(*c->dir), 0);
+        c->dir = NULL;
+        c->dir_cap = 0;
+    }
+}
+
+void index_remove(struct ydoc *doc, struct client *c, struct place at)
+{
+    struct chunk *k = index_chunk(c, at.chunk);
+    uint32_t *p = handles(k);
+
+    assert(at.i < k->n);
+    memmove(p + at.i, p + at.i + 1, (k->n - at.i - 1) * sizeof(*p));
+    k->n--;
+    if (k->n == 0 && c->chunks > 1)
+        dir_remove(doc, c, at.chunk);
+    else if (at.i == 0 && k->n > 0)
+        k->clock = doc->items.p[p[0]].clock;
+}
+
+void index_free(struct ydoc *doc, struct client *c)
+{
+    for (uint32_t i = 0; i < (c->chunks > 1 ? c->chunks : 1); i++) {
+        struct chunk *k = index_chunk(c, i);
+
+        if (k->cap > CHUNK_INLINE)
+            store_resize(doc, k->u.p, k->cap * sizeof(uint32_t), 0);
+    }
+    store_resize(doc, c->dir, c->dir_cap * sizeof(*c->dir), 0);
+}

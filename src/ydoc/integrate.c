@@ -1,0 +1,522 @@
+/* integrate - how a struct finds its place: YATA, as Yjs 13.6 does it.
+ *
+ * The items that were inserted concurrently at the same place are walked once.
+ * Yjs keeps two sets of items during the walk, those it has passed and those
+ * that may still go behind the new item; here each passed item gets a rising
+ * number instead (doc->marks): passed = numbered since the walk began, may go
+ * behind = numbered since the last time the place moved.
+ *
+ * The walk's length is the peers' choice: n items with one origin and falling
+ * client ids cost n^2/2 steps. store_spend() counts them, and a transaction
+ * that exceeds limits.work_max is refused.
+ */
+#include "ydoc/store.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* A new item before it has its number. */
+struct newcomer {
+    uint32_t left, right;
+    uint32_t slot;   /* 0: becomes a GC */
+    uint32_t offset; /* units that the document has already */
+    struct item item;
+};
+
+void store_touch(struct ydoc *doc, uint32_t client)
+{
+    struct client *c = &doc->clients.p[client];
+
+    if (c->tx_mark != doc->tx) {
+        VEC_PUSH(doc, doc->tx_touched, client);
+        c->tx_mark = doc->tx;
+        c->tx_before = c->state;
+    }
+    if (c->acc_mark != doc->acc) {
+        VEC_PUSH(doc, doc->acc_touched, client);
+        c->acc_mark = doc->acc;
+        c->acc_before = c->state;
+    }
+}
+
+/* The item that ends with this id, split off if need be. A GC is given whole. */
+static uint32_t clean_end(struct ydoc *doc, uint32_t client, uint32_t clock)
+{
+    struct client *c = &doc->clients.p[client];
+    struct place at = index_find(doc, c, clock);
+    uint32_t h = index_at(c, at);
+    const struct item *it = &doc->items.p[h];
+
+    if (clock - it->clock + 1 != it->len && item_kind(it) != WIRE_GC)
+        store_split(doc, c, &at, clock - it->clock + 1);
+    return h;
+}
+
+/* The item that starts with this id. */
+static uint32_t clean_start(struct ydoc *doc, uint32_t client, uint32_t clock)
+{
+    struct client *c = &doc->clients.p[client];
+    struct place at = index_find(doc, c, clock);
+    uint32_t h = index_at(c, at);
+    const struct item *it = &doc->items.p[h];
+
+    if (clock != it->clock && item_kind(it) != WIRE_GC)
+        return store_split(doc, c, &at, clock - it->clock);
+    return h;
+}
+
+/* The slot of a parent that the wire names; 0: it was collected, or is no type. */
+static uint32_t named_slot(struct ydoc *doc, const struct wire_struct *s)
+{
+    uint32_t type;
+
+    if (s->root) {
+        type = store_root(doc, s->parent_name);
+    } else {
+        uint32_t client = store_find_client(doc, s->parent_client);
+        const struct item *it = &doc->items.p[store_find_item(doc, client, s->parent_clock)];
+
+        if (item_kind(it) != WIRE_TYPE)
+            return 0;
+        type = it->content;
+    }
+    if (!(s->info & WIRE_HAS_SUB))
+        return doc->types.p[type].list;
+    return store_map_slot(doc, type, store_intern(doc, s->sub));
+}
+
+/* Finds the neighbours and the parent that the struct was made with. */
+static void resolve(struct ydoc *doc, const struct wire_struct *s, struct newcomer *n)
+{
+    bool collected = false;
+
+    n->item.origin_flags = NO_CLIENT << 8;
+    n->item.right_client = NO_CLIENT;
+    if (s->info & WIRE_HAS_ORIGIN) {
+        uint32_t c = store_find_client(doc, s->origin_client);
+
+        n->left = clean_end(doc, c, s->origin_clock);
+        n->item.origin_flags = c << 8;
+        n->item.origin_clock = s->origin_clock;
+        collected = item_kind(&doc->items.p[n->left]) == WIRE_GC;
+    }
+    if (s->info & WIRE_HAS_RIGHT) {
+        uint32_t c = store_find_client(doc, s->right_client);
+
+        n->right = clean_start(doc, c, s->right_clock);
+        n->item.right_client = c;
+        n->item.right_clock = s->right_clock;
+        collected = collected || item_kind(&doc->items.p[n->right]) == WIRE_GC;
+    }
+    if (collected)
+        n->slot = 0;
+    else if (n->left != 0)
+        n->slot = doc->items.p[n->left].slot;
+    else if (n->right != 0)
+        n->slot = doc->items.p[n->right].slot;
+    else
+        n->slot = named_slot(doc, s);
+}
+
+/* The first `offset` units are known: the rest follows on them. */
+static void resolve_rest(struct ydoc *doc, uint32_t client, struct newcomer *n)
+{
+    uint32_t last = n->item.clock - 1;
+
+    n->left = clean_end(doc, client, last);
+    n->item.origin_flags = client << 8;
+    n->item.origin_clock = last;
+    if (item_kind(&doc->items.p[n->left]) == WIRE_GC)
+        n->slot = 0;
+}
+
+/* Where a list or a map key's chain begins. */
+static uint32_t chain_start(struct ydoc *doc, uint32_t slot)
+{
+    const struct slot *s = &doc->slots.p[slot];
+    uint32_t h = s->head;
+
+    if (s->key == 0)
+        return h;
+    while (h != 0 && doc->items.p[h].left != 0) {
+        store_spend(doc, 1);
+        h = doc->items.p[h].left;
+    }
+    return h;
+}
+
+static void start_marks(struct ydoc *doc)
+{
+    if (doc->marks.cap < doc->items.n)
+        VEC_RESERVE(doc, doc->marks, doc->items.n);
+    if (doc->marks.n < doc->items.n) {
+        memset(doc->marks.p + doc->marks.n, 0, (doc->items.n - doc->marks.n) * sizeof(uint32_t));
+        doc->marks.n = doc->items.n;
+    }
+    if (doc->mark > UINT32_MAX / 2) {
+        memset(doc->marks.p, 0, doc->marks.n * sizeof(uint32_t));
+        doc->mark = 0;
+    }
+}
+
+static bool must_walk(const struct ydoc *doc, const struct newcomer *n)
+{
+    if (n->left != 0)
+        return doc->items.p[n->left].right != n->right;
+    return n->right == 0 || doc->items.p[n->right].left != 0;
+}
+
+/* Moves n->left behind the concurrent items that belong before the new one. */
+static void walk_concurrent(struct ydoc *doc, struct newcomer *n, uint64_t client_id)
+{
+    uint32_t o = n->left != 0 ? doc->items.p[n->left].right : chain_start(doc, n->slot);
+    uint32_t passed, behind;
+
+    if (o == 0 || o == n->right)
+        return;
+    start_marks(doc);
+    passed = behind = doc->mark;
+    for (; o != 0 && o != n->right; o = doc->items.p[o].right) {
+        const struct item *it = &doc->items.p[o];
+
+        store_spend(doc, 1);
+        doc->marks.p[o] = ++doc->mark;
+        if (item_same_origin(&n->item, it)) {
+            if (doc->clients.p[item_client(it)].id < client_id) {
+                n->left = o;
+                behind = doc->mark;
+            } else if (item_same_right(&n->item, it)) {
+                return;
+            }
+        } else {
+            uint32_t origin;
+
+            if (item_origin_client(it) == NO_CLIENT)
+                return;
+            origin = store_find_item(doc, item_origin_client(it), it->origin_clock);
+            if (doc->marks.p[origin] <= passed)
+                return;
+            if (doc->marks.p[origin] <= behind) {
+                n->left = o;
+                behind = doc->mark;
+            }
+        }
+    }
+}
+
+/* Takes room for `bytes` right after the client's last item if that is where
+ * they will be joined, so that joining copies nothing. */
+static uint32_t take_room(struct ydoc *doc, const struct client *c, uint8_t kind, uint32_t bytes)
+{
+    struct place at;
+    const struct item *last;
+    uint32_t end;
+
+    if (c->room_end == 0 || c->state == 0)
+        return store_slab_take(doc, bytes);
+    last = &doc->items.p[index_last(c, &at)];
+    end = last->content + last->bytes;
+    if (item_kind(last) != kind || end > c->room_end || c->room_end - end < bytes)
+        return store_slab_take(doc, bytes);
+    doc->slab_waste -= bytes;
+    return end;
+}
+
+/* Subdocument options as Yjs writes them again: {gc: false}, {autoLoad: true},
+ * {meta: …}, what is unusual of them in this order, and nothing else. */
+static bool any_is_falsy(struct ydoc_slice v)
+{
+    static const uint8_t zeros[9] = {0};
+
+    switch (v.p[0]) {
+    case 121:
+    case 126:
+    case 127:
+        return true;
+    case 119:
+        return v.len == 2;
+    case 125:
+        return (v.p[1] & 0xbf) == 0;
+    case 122:
+        return memcmp(v.p + 1, zeros, 8) == 0;
+    case 123:
+        return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 7) == 0
+                                    : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0xf0) == 0xf0 &&
+                                          ((v.p[2] & 0x0f) != 0 || memcmp(v.p + 3, zeros, 6) != 0);
+    case 124:
+        return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 3) == 0
+                                    : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0x80) != 0 &&
+                                          ((v.p[2] & 0x7f) != 0 || v.p[3] != 0 || v.p[4] != 0);
+    default:
+        return false;
+    }
+}
+
+static bool slice_is(struct ydoc_slice s, const char *word)
+{
+    return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
+}
+
+struct doc_options {
+    struct ydoc_slice guid, meta;
+    bool no_gc, auto_load;
+};
+
+static struct doc_options read_doc_options(struct ydoc_slice body)
+{
+    struct doc_options o = {0};
+    struct lib0_reader r;
+    uint64_t n;
+
+    lib0_reader_init(&r, body.p, body.len);
+    o.guid = lib0_read_varbytes(&r);
+    if (lib0_read_u8(&r) != 118)
+        return o;
+    for (n = lib0_read_varuint(&r); n > 0; n--) {
+        struct ydoc_slice key = lib0_read_varbytes(&r), value = {r.p, 0};
+
+        ydoc__any_skip(&r, YDOC__NESTING_MAX);
+        value.len = (size_t)(r.p - value.p);
+        if (slice_is(key, "gc"))
+            o.no_gc = value.p[0] != 127 && any_is_falsy(value);
+        else if (slice_is(key, "autoLoad"))
+            o.auto_load = !any_is_falsy(value);
+        else if (slice_is(key, "meta"))
+            o.meta = value;
+        else if (slice_is(key, "guid") && value.p[0] == 119) {
+            struct lib0_reader g;
+
+            lib0_reader_init(&g, value.p + 1, value.len - 1);
+            o.guid = lib0_read_varbytes(&g);
+        }
+    }
+    if (o.meta.len > 0 && (o.meta.p[0] == 126 || o.meta.p[0] == 127))
+        o.meta.len = 0;
+    return o;
+}
+
+static void set_doc_content(struct ydoc *doc, struct item *it, struct ydoc_slice body)
+{
+    struct doc_options o = read_doc_options(body);
+    uint8_t *p, *start;
+
+    it->content = store_slab_take(doc, (uint32_t)(o.guid.len + o.meta.len + 64));
+    start = p = doc->slab.p + it->content;
+    p = lib0_put_varbytes(p, o.guid.p, o.guid.len);
+    *p++ = 118;
+    *p++ = (uint8_t)(o.no_gc + o.auto_load + (o.meta.len > 0));
+    if (o.no_gc) {
+        p = lib0_put_varbytes(p, "gc", 2);
+        *p++ = 121;
+    }
+    if (o.auto_load) {
+        p = lib0_put_varbytes(p, "autoLoad", 8);
+        *p++ = 120;
+    }
+    if (o.meta.len > 0) {
+        p = lib0_put_varbytes(p, "meta", 4);
+        memcpy(p, o.meta.p, o.meta.len);
+        p += o.meta.len;
+    }
+    it->bytes = (uint32_t)(p - start);
+    doc->slab.n = it->content + it->bytes;
+}
+
+static void set_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
+                        uint32_t client, uint32_t offset)
+{
+    struct ydoc_slice body;
+    bool replaced;
+    uint8_t *to;
+
+    if (s->ref == WIRE_DELETED || s->ref == WIRE_TYPE)
+        return;
+    if (s->ref == WIRE_DOC) {
+        set_doc_content(doc, it, s->body);
+        return;
+    }
+    if (offset > 0)
+        store_spend(doc, offset);
+    body = wire_body_from(s, offset, &replaced);
+    it->bytes = (uint32_t)body.len + (replaced ? 3 : 0);
+    if (it->bytes != it->len && it->len > doc->longest)
+        doc->longest = it->len;
+    it->content = take_room(doc, &doc->clients.p[client], s->ref, it->bytes);
+    to = doc->slab.p + it->content;
+    if (replaced) {
+        memcpy(to, "\xef\xbf\xbd", 3);
+        to += 3;
+    }
+    if (body.len > 0)
+        memcpy(to, body.p, body.len);
+}
+
+/* Y's rule for map entries: the rightmost is the value, all others are deleted. */
+static void link_item(struct ydoc *doc, uint32_t h, struct newcomer *n)
+{
+    struct item *items = doc->items.p;
+    struct slot *slot = &doc->slots.p[n->slot];
+    uint32_t right;
+
+    if (n->left != 0) {
+        right = items[n->left].right;
+        items[n->left].right = h;
+    } else {
+        right = chain_start(doc, n->slot);
+        if (slot->key == 0)
+            slot->head = h;
+    }
+    items[h].left = n->left;
+    items[h].right = right;
+    if (right != 0) {
+        items[right].left = h;
+    } else if (slot->key != 0) {
+        slot->head = h;
+        if (n->left != 0)
+            store_delete_item(doc, n->left);
+    }
+}
+
+static void append_item(struct ydoc *doc, uint32_t client, uint32_t h)
+{
+    struct client *c = &doc->clients.p[client];
+
+    assert(doc->items.p[h].clock == c->state);
+    store_touch(doc, client);
+    c = &doc->clients.p[client];
+    index_append(doc, c, h);
+    c->state = item_end(&doc->items.p[h]);
+}
+
+static void append_gc(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_t len)
+{
+    uint32_t h = store_new_item(doc);
+    struct item *it = &doc->items.p[h];
+
+    it->clock = clock;
+    it->len = len;
+    it->client_kind = client << 8 | WIRE_GC;
+    it->origin_flags = NO_CLIENT << 8 | ITEM_DELETED;
+    it->right_client = NO_CLIENT;
+    append_item(doc, client, h);
+}
+
+static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const struct wire_struct *s)
+{
+    struct item *it = &doc->items.p[h];
+    uint32_t slot = it->slot, type = doc->slots.p[slot].type, parent_item;
+    struct span gone = {client, it->clock, it->len};
+
+    if (doc->slots.p[slot].key == 0 && item_countable(it))
+        doc->types.p[type].length += it->len;
+    append_item(doc, client, h);
+    if (s->ref == WIRE_DELETED) {
+        VEC_PUSH(doc, doc->tx_deleted, gone);
+    } else if (s->ref == WIRE_TYPE) {
+        uint32_t name = s->type_ref == YDOC_KIND_XML_ELEMENT || s->type_ref == YDOC_KIND_XML_HOOK
+                            ? store_intern(doc, s->body)
+                            : 0;
+        uint32_t new_type = store_new_type(doc, h, s->type_ref, name);
+
+        doc->items.p[h].content = new_type;
+    } else if (s->ref == WIRE_FORMAT) {
+        doc->types.p[type].formatted = true;
+    }
+    parent_item = doc->types.p[type].item;
+    if ((parent_item != 0 && item_deleted(&doc->items.p[parent_item])) ||
+        (doc->slots.p[slot].key != 0 && doc->items.p[h].right != 0))
+        store_delete_item(doc, h);
+}
+
+void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client)
+{
+    uint32_t state = doc->clients.p[client].state, h;
+    struct newcomer n = {0};
+
+    assert(state >= s->clock);
+    n.offset = state - s->clock;
+    if (s->ref == WIRE_GC) {
+        if (n.offset < s->len)
+            append_gc(doc, client, state, s->len - n.offset);
+        return;
+    }
+    /* Also for a struct that is known already: Yjs splits, and merges again. */
+    resolve(doc, s, &n);
+    if (n.offset >= s->len)
+        return;
+    n.item.clock = state;
+    n.item.len = s->len - n.offset;
+    n.item.client_kind = client << 8 | s->ref;
+    if (n.offset > 0)
+        resolve_rest(doc, client, &n);
+    if (n.slot == 0) {
+        append_gc(doc, client, state, n.item.len);
+        return;
+    }
+    if (must_walk(doc, &n))
+        walk_concurrent(doc, &n, s->client);
+    n.item.slot = n.slot;
+    if (s->ref == WIRE_DELETED)
+        n.item.origin_flags |= ITEM_DELETED;
+    set_content(doc, &n.item, s, client, n.offset);
+    h = store_new_item(doc);
+    doc->items.p[h] = n.item;
+    link_item(doc, h, &n);
+    after_link(doc, client, h, s);
+}
+
+/* ---- deleting -------------------------------------------------------------------- */
+
+static void remember_for_merge(struct ydoc *doc, const struct item *it)
+{
+    const struct client *c = &doc->clients.p[item_client(it)];
+    uint32_t before = c->tx_mark == doc->tx ? c->tx_before : c->state;
+    struct span merge = {item_client(it), it->clock, 0};
+
+    if (it->clock < before)
+        VEC_PUSH(doc, doc->tx_merge, merge);
+}
+
+static void delete_one(struct ydoc *doc, uint32_t h)
+{
+    struct item *it = &doc->items.p[h];
+    const struct slot *slot = &doc->slots.p[it->slot];
+    struct span gone = {item_client(it), it->clock, it->len};
+
+    if (item_countable(it) && slot->key == 0)
+        doc->types.p[slot->type].length -= it->len;
+    it->origin_flags |= ITEM_DELETED;
+    VEC_PUSH(doc, doc->tx_deleted, gone);
+    if (item_kind(it) == WIRE_TYPE)
+        VEC_PUSH(doc, doc->work, it->content);
+}
+
+static void delete_child(struct ydoc *doc, uint32_t h)
+{
+    if (item_deleted(&doc->items.p[h]))
+        remember_for_merge(doc, &doc->items.p[h]);
+    else
+        delete_one(doc, h);
+}
+
+/* With a type goes everything in it; doc->work holds the types whose content is
+ * still to go, so that nesting costs no stack. */
+void store_delete_item(struct ydoc *doc, uint32_t h)
+{
+    uint32_t base = doc->work.n;
+
+    if (item_deleted(&doc->items.p[h]))
+        return;
+    delete_one(doc, h);
+    while (doc->work.n > base) {
+        uint32_t type = doc->work.p[--doc->work.n];
+        uint32_t slot = doc->types.p[type].list;
+
+        for (uint32_t o = doc->slots.p[slot].head; o != 0; o = doc->items.p[o].right)
+            delete_child(doc, o);
+        for (slot = doc->types.p[type].first; slot != 0; slot = doc->slots.p[slot].next) {
+            if (doc->slots.p[slot].head != 0)
+                delete_child(doc, doc->slots.p[slot].head);
+        }
+    }
+}

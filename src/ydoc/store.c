@@ -1,0 +1,407 @@
+/* store - memory, items, the slab and the clients of a document; see store.h.
+ *
+ * THE SLAB holds the bytes of all contents, appended in the order they come.
+ * An item keeps a range of it, so splitting copies nothing and joining two
+ * neighbours that came one after the other copies nothing either. The last
+ * item of a client has some room kept free behind it: who types gets every
+ * character appended in place, also when a hundred people type at once and
+ * their contents alternate. Ranges that are no longer used are counted, and
+ * store_compact_slab() writes a new slab when they outgrow the rest.
+ */
+#include "ydoc/store.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+void *store_resize(struct ydoc *doc, void *p, size_t old_size, size_t new_size)
+{
+    void *q;
+
+    if (old_size == 0 && new_size == 0)
+        return NULL;
+    q = doc->alloc.resize(doc->alloc.ctx, old_size == 0 ? NULL : p, old_size, new_size);
+    if (q == NULL && new_size > 0)
+        return NULL;
+    doc->memory_used += new_size - old_size;
+    return q;
+}
+
+void *store_grow(struct ydoc *doc, void *p, uint32_t *cap, uint64_t need, size_t each)
+{
+    uint64_t n = (uint64_t)*cap + *cap / 2;
+    void *q;
+
+    if (need <= *cap)
+        return p;
+    if (n < need)
+        n = need;
+    if (*cap == 0 && n < 4 && each < 64)
+        n = 4;
+    if (n > UINT32_MAX)
+        n = need;
+    q = n > UINT32_MAX ? NULL : store_resize(doc, p, *cap * each, (size_t)n * each);
+    if (q == NULL)
+        store_fail(doc, YDOC_ENOMEM);
+    *cap = (uint32_t)n;
+    return q;
+}
+
+_Noreturn void store_fail(struct ydoc *doc, int code)
+{
+    assert(doc->on_failure != NULL);
+    doc->failure = code;
+    longjmp(*doc->on_failure, 1);
+}
+
+/* ---- items ---- */
+
+uint32_t store_new_item(struct ydoc *doc)
+{
+    uint32_t h = doc->items_free;
+
+    if (h != 0) {
+        doc->items_free = doc->items.p[h].right;
+    } else {
+        struct item none = {0};
+
+        if (doc->items.n == 0)
+            VEC_PUSH(doc, doc->items, none);
+        h = doc->items.n;
+        VEC_PUSH(doc, doc->items, none);
+    }
+    memset(&doc->items.p[h], 0, sizeof(struct item));
+    doc->items_live++;
+    return h;
+}
+
+void store_free_item(struct ydoc *doc, uint32_t h)
+{
+    doc->items.p[h].right = doc->items_free;
+    doc->items_free = h;
+    doc->items_live--;
+}
+
+void store_drop_content(struct ydoc *doc, struct item *it)
+{
+    if (item_kind(it) != WIRE_TYPE)
+        doc->slab_waste += it->bytes;
+    it->content = 0;
+    it->bytes = 0;
+}
+
+/* ---- slab ---- */
+
+uint32_t store_slab_take(struct ydoc *doc, uint32_t n)
+{
+    uint32_t at = doc->slab.n;
+
+    VEC_RESERVE(doc, doc->slab, n);
+    doc->slab.n += n;
+    return at;
+}
+
+static bool is_text(const struct item *it)
+{
+    return item_kind(it) == WIRE_STRING;
+}
+
+/* Cuts a text in two inside a surrogate pair: both halves get a U+FFFD, six
+ * bytes where four were. The shorter side moves, so that cutting a long text
+ * into pieces copies O(n log n) bytes however it is done. */
+static void split_pair(struct ydoc *doc, struct item *left, struct item *right, uint32_t pair)
+{
+    static const uint8_t replacement[3] = {0xef, 0xbf, 0xbd};
+    uint32_t rest = left->bytes - pair - 4, to;
+    uint8_t *slab;
+
+    if (pair <= rest) {
+        to = store_slab_take(doc, pair + 3);
+        slab = doc->slab.p;
+        memcpy(slab + to, slab + left->content, pair);
+        memcpy(slab + to + pair, replacement, 3);
+        right->content = left->content + pair + 1;
+        right->bytes = rest + 3;
+        memcpy(slab + right->content, replacement, 3);
+        left->content = to;
+        doc->slab_waste += pair + 1;
+    } else {
+        to = store_slab_take(doc, rest + 3);
+        slab = doc->slab.p;
+        memcpy(slab + to, replacement, 3);
+        memcpy(slab + to + 3, slab + left->content + pair + 4, rest);
+        memcpy(slab + left->content + pair, replacement, 3);
+        right->content = to;
+        right->bytes = rest + 3;
+        doc->slab_waste += rest + 1;
+    }
+    left->bytes = pair + 3;
+}
+
+/* The contents of the two halves; left->len is still the whole. */
+static void split_content(struct ydoc *doc, struct item *left, struct item *right, uint32_t at)
+{
+    const uint8_t *p = doc->slab.p + left->content;
+    size_t cut;
+
+    if (is_text(left)) {
+        struct ydoc__cut c;
+
+        if (left->bytes != left->len)
+            store_spend(doc, at < left->len - at ? at : left->len - at);
+        c = ydoc__utf8_cut(p, left->bytes, left->len, at);
+        if (c.inside) {
+            split_pair(doc, left, right, (uint32_t)c.bytes);
+            return;
+        }
+        cut = c.bytes;
+    } else if (item_kind(left) == WIRE_ANY || item_kind(left) == WIRE_JSON) {
+        store_spend(doc, at);
+        cut = wire_elements_len(item_kind(left), p, left->bytes, at);
+    } else {
+        return; /* Deleted: no bytes */
+    }
+    right->content = left->content + (uint32_t)cut;
+    right->bytes = left->bytes - (uint32_t)cut;
+    left->bytes = (uint32_t)cut;
+}
+
+uint32_t store_split(struct ydoc *doc, struct client *c, struct place *place, uint32_t at)
+{
+    uint32_t lh = index_at(c, *place), rh = store_new_item(doc);
+    struct item *left = &doc->items.p[lh], *right = &doc->items.p[rh];
+    struct span merge = {item_client(left), left->clock + at, 0};
+    struct slot *slot = &doc->slots.p[left->slot];
+
+    assert(at > 0 && at < left->len);
+    *right = *left;
+    right->clock += at;
+    right->len -= at;
+    right->left = lh;
+    right->origin_clock = right->clock - 1;
+    right->origin_flags = item_client(left) << 8 | (left->origin_flags & 0xff);
+    split_content(doc, left, right, at);
+    left->len = at;
+    left->right = rh;
+    if (right->right != 0)
+        doc->items.p[right->right].left = rh;
+    else if (slot->key != 0)
+        slot->head = rh;
+    *place = index_insert_after(doc, c, *place, rh);
+    VEC_PUSH(doc, doc->tx_merge, merge);
+    return rh;
+}
+
+/* Room to keep behind a text that grows: as much again, so that growing by one
+ * character at a time copies every byte a constant number of times. */
+static uint32_t room_for(uint32_t bytes)
+{
+    return bytes < 16 ? 16 : bytes;
+}
+
+static void append_bytes(struct ydoc *doc, struct item *left, const struct item *right)
+{
+    memcpy(doc->slab.p + left->content + left->bytes, doc->slab.p + right->content, right->bytes);
+    doc->slab_waste += right->bytes;
+    left->bytes += right->bytes;
+}
+
+void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
+                        bool left_is_last)
+{
+    struct client *c = &doc->clients.p[item_client(left)];
+    uint32_t end = left->content + left->bytes, room, to;
+
+    if (right->bytes == 0)
+        return;
+    if (end == right->content) {
+        left->bytes += right->bytes;
+        return;
+    }
+    if (end == doc->slab.n) {
+        store_slab_take(doc, right->bytes);
+        append_bytes(doc, left, right);
+        return;
+    }
+    room = left_is_last ? room_for(left->bytes + right->bytes) : 0;
+    to = store_slab_take(doc, left->bytes + right->bytes + room);
+    memcpy(doc->slab.p + to, doc->slab.p + left->content, left->bytes);
+    doc->slab_waste += left->bytes;
+    left->content = to;
+    append_bytes(doc, left, right);
+    if (left_is_last) {
+        c->room_end = doc->slab.n;
+        doc->slab_waste += room;
+    }
+}
+
+/* In client order, so that what may be joined one day lies side by side. */
+void store_compact_slab(struct ydoc *doc)
+{
+    uint8_t *slab;
+    uint32_t n = 0, cap = 0;
+
+    for (uint32_t h = 1; h < doc->clients.n + 1; h++)
+        doc->clients.p[h - 1].room_end = 0;
+    for (uint32_t k = 0; k < doc->clients.n; k++) {
+        struct place at = {0, 0};
+
+        do {
+            const struct item *it;
+
+            if (doc->clients.p[k].state == 0)
+                break;
+            it = &doc->items.p[index_at(&doc->clients.p[k], at)];
+            if (item_kind(it) != WIRE_TYPE)
+                cap += it->bytes;
+        } while (index_next(&doc->clients.p[k], &at));
+    }
+    slab = store_resize(doc, NULL, 0, cap);
+    if (slab == NULL && cap > 0)
+        return;
+    for (uint32_t k = 0; k < doc->clients.n; k++) {
+        struct place at = {0, 0};
+
+        do {
+            struct item *it;
+
+            if (doc->clients.p[k].state == 0)
+                break;
+            it = &doc->items.p[index_at(&doc->clients.p[k], at)];
+            if (item_kind(it) == WIRE_TYPE || it->bytes == 0)
+                continue;
+            memcpy(slab + n, doc->slab.p + it->content, it->bytes);
+            it->content = n;
+            n += it->bytes;
+        } while (index_next(&doc->clients.p[k], &at));
+    }
+    VEC_FREE(doc, doc->slab);
+    doc->slab.p = slab;
+    doc->slab.n = n;
+    doc->slab.cap = cap;
+    doc->slab_waste = 0;
+}
+
+/* ---- clients ---- */
+
+static uint32_t hash_client(uint64_t id)
+{
+    return (uint32_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+uint32_t store_find_client_const(const struct ydoc *doc, uint64_t id)
+{
+    uint32_t mask = doc->client_table.n - 1;
+
+    if (doc->client_table.n == 0)
+        return CLIENT_UNKNOWN;
+    for (uint32_t i = hash_client(id) & mask; doc->client_table.p[i] != 0; i = (i + 1) & mask) {
+        if (doc->clients.p[doc->client_table.p[i] - 1].id == id)
+            return doc->client_table.p[i] - 1;
+    }
+    return CLIENT_UNKNOWN;
+}
+
+uint32_t store_find_client(struct ydoc *doc, uint64_t id)
+{
+    uint32_t c;
+
+    if (doc->client_last < doc->clients.n && doc->clients.p[doc->client_last].id == id)
+        return doc->client_last;
+    c = store_find_client_const(doc, id);
+    if (c != CLIENT_UNKNOWN)
+        doc->client_last = c;
+    return c;
+}
+
+static void clients_rehash(struct ydoc *doc)
+{
+    uint32_t size = doc->client_table.n == 0 ? 4 : doc->client_table.n * 2, mask = size - 1;
+
+    VEC_RESERVE(doc, doc->client_table, size - doc->client_table.n);
+    doc->client_table.n = size;
+    memset(doc->client_table.p, 0, size * sizeof(uint32_t));
+    for (uint32_t c = 0; c < doc->clients.n; c++) {
+        uint32_t i = hash_client(doc->clients.p[c].id) & mask;
+
+        while (doc->client_table.p[i] != 0)
+            i = (i + 1) & mask;
+        doc->client_table.p[i] = c + 1;
+    }
+}
+
+uint32_t store_add_client(struct ydoc *doc, uint64_t id)
+{
+    uint32_t c = store_find_client(doc, id), i;
+    struct client new_client = {0};
+
+    if (c != CLIENT_UNKNOWN)
+        return c;
+    if (doc->clients.n >= NO_CLIENT - 1)
+        store_fail(doc, YDOC_ELIMIT);
+    if ((uint64_t)(doc->clients.n + 1) * 4 > (uint64_t)doc->client_table.n * 3)
+        clients_rehash(doc);
+    c = doc->clients.n;
+    new_client.id = id;
+    VEC_RESERVE(doc, doc->client_order, 1);
+    VEC_PUSH(doc, doc->clients, new_client);
+    VEC_PUSH(doc, doc->client_order, c);
+    for (i = hash_client(id) & (doc->client_table.n - 1); doc->client_table.p[i] != 0;)
+        i = (i + 1) & (doc->client_table.n - 1);
+    doc->client_table.p[i] = c + 1;
+    return c;
+}
+
+static void sort_clients(const struct client *clients, uint32_t *order, uint32_t n)
+{
+    /* Heap sort: in place, and O(n log n) on whatever ids peers choose. */
+    for (uint32_t built = n / 2, end = n; end > 1;) {
+        uint32_t i, v;
+
+        if (built > 0) {
+            v = order[--built];
+            i = built;
+        } else {
+            v = order[--end];
+            order[end] = order[0];
+            i = 0;
+        }
+        for (;;) {
+            uint32_t child = 2 * i + 1;
+
+            if (child >= end)
+                break;
+            if (child + 1 < end && clients[order[child + 1]].id < clients[order[child]].id)
+                child++;
+            if (clients[order[child]].id >= clients[v].id)
+                break;
+            order[i] = order[child];
+            i = child;
+        }
+        order[i] = v;
+    }
+}
+
+/* New clients are appended and put in order when somebody needs the order: a
+ * peer that brings a million of them costs one sort. */
+void store_sort_clients(struct ydoc *doc)
+{
+    uint32_t sorted = doc->client_sorted, n = doc->client_order.n;
+    uint32_t *order = doc->client_order.p;
+
+    if (sorted == n)
+        return;
+    if (n - sorted <= 8) {
+        for (; sorted < n; sorted++) {
+            uint32_t c = order[sorted], i = sorted;
+
+            for (; i > 0 && doc->clients.p[order[i - 1]].id < doc->clients.p[c].id; i--)
+                order[i] = order[i - 1];
+            order[i] = c;
+        }
+    } else {
+        sort_clients(doc->clients.p, order, n);
+    }
+    doc->client_sorted = n;
+}

@@ -1,0 +1,333 @@
+#ifndef YDOC_STORE_H
+#define YDOC_STORE_H
+
+/* store - a document's data: items, clients, text, types. docs/ydoc.md draws it.
+ *
+ * Everything refers to everything by 32-bit numbers into arrays (an item is its
+ * index in doc->items, 0 is none), so arrays may move, a document costs few
+ * blocks of memory, and an item takes 48 bytes.
+ *
+ * Failure: growing can fail in the middle of a transaction. The functions here
+ * that allocate do not return an error; they unwind to the transaction's start
+ * (store_fail), which marks the document broken or puts the copy back that was
+ * made beforehand. Nothing on the way owns memory outside the document.
+ */
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ydoc/dset.h"
+#include "ydoc/internal.h"
+#include "ydoc/wire.h"
+
+#define VEC(T)                                                                                     \
+    struct {                                                                                       \
+        T *p;                                                                                      \
+        uint32_t n, cap;                                                                           \
+    }
+#define VEC_RESERVE(doc, v, more)                                                                  \
+    ((v).p = store_grow((doc), (v).p, &(v).cap, (uint64_t)(v).n + (more), sizeof(*(v).p)))
+#define VEC_PUSH(doc, v, x)                                                                        \
+    do {                                                                                           \
+        if ((v).n == (v).cap)                                                                      \
+            VEC_RESERVE(doc, v, 1);                                                                \
+        (v).p[(v).n++] = (x);                                                                      \
+    } while (0)
+#define VEC_FREE(doc, v)                                                                           \
+    do {                                                                                           \
+        store_resize((doc), (v).p, (v).cap * sizeof(*(v).p), 0);                                   \
+        (v).p = NULL;                                                                              \
+        (v).n = (v).cap = 0;                                                                       \
+    } while (0)
+
+#define NO_CLIENT 0xffffffu /* in an item: it has no origin, or no right origin */
+
+enum item_flag {
+    ITEM_DELETED = 1,
+    ITEM_KEEP = 2,   /* the undo manager still needs its content */
+    ITEM_REDONE = 4, /* an undo made a copy of it elsewhere */
+};
+
+/* A struct of the store. Its kind is the wire's content ref (never SKIP); of a
+ * GC only clock, len and client mean anything. Left and right are its
+ * neighbours now, the origins those it was made with. `content` and `bytes` are
+ * a range of the slab, of a type its number. */
+struct item {
+    uint32_t clock, len;
+    uint32_t left, right;
+    uint32_t origin_clock, right_clock;
+    uint32_t content, bytes;
+    uint32_t slot;         /* parent and parentSub in one, 0 for a GC */
+    uint32_t client_kind;  /* client << 8 | kind */
+    uint32_t origin_flags; /* client of the origin << 8 | flags */
+    uint32_t right_client; /* client of the right origin */
+};
+
+/* Where items hang: a type's list (key 0; head is its first item) or one key of
+ * a type's map (head is the current value, the rightmost item). */
+struct slot {
+    uint32_t type;
+    uint32_t key;
+    uint32_t head;
+    uint32_t next; /* the type's next map slot, in the order the keys were first set */
+};
+
+struct type {
+    uint32_t item;  /* 0: a root */
+    uint32_t name;  /* key number of the root's, element's or hook's name, or 0 */
+    uint32_t list;  /* slot */
+    uint32_t first; /* map slots */
+    uint32_t last;
+    uint32_t length; /* countable undeleted units in the list */
+    uint8_t ref;     /* enum ydoc_kind; YDOC_KIND_UNKNOWN for a root */
+    bool formatted;  /* a format item was integrated */
+};
+
+/* A stretch of a client's items in clock order, at most CHUNK_MAX. */
+#define CHUNK_MAX 512u
+#define CHUNK_INLINE 2u
+struct chunk {
+    union {
+        uint32_t *p; /* cap > CHUNK_INLINE */
+        uint32_t in[CHUNK_INLINE];
+    } u;
+    uint32_t n, cap;
+    uint32_t clock; /* of the first item */
+};
+
+struct client {
+    uint64_t id;
+    uint32_t state;  /* next clock */
+    uint32_t chunks; /* 0 or 1: `one`; more: `dir` */
+    struct chunk one;
+    struct chunk *dir;
+    uint32_t dir_cap;
+    uint32_t hint_chunk, hint_i; /* the last search's result */
+    uint32_t room_end; /* the slab after the last item's content is kept free up to here */
+    uint32_t tx_mark, tx_before;   /* state before this transaction, if tx_mark is its number */
+    uint32_t acc_mark, acc_before; /* the same since the last take of changes */
+};
+
+/* A place in a client's order of items. */
+struct place {
+    uint32_t chunk, i;
+};
+
+struct key {
+    uint32_t at, len; /* in key_bytes */
+    uint32_t hash;
+};
+
+struct span { /* deleted ids, in the document's own client numbers */
+    uint32_t client, clock, len;
+};
+
+struct missing { /* pending structs may go on once `client` has `clock` */
+    uint64_t client;
+    uint32_t clock;
+};
+
+/* One client's part of an update that is being applied: what is left of it. */
+struct source {
+    uint64_t client;
+    const uint8_t *p;
+    uint32_t clock, left;
+    uint32_t number; /* the document's, or CLIENT_UNKNOWN */
+    uint32_t state;  /* the client's clock, with what this update has brought */
+    bool stacked;    /* waits for another source */
+    bool blocked;    /* cannot go on: the rest becomes pending */
+};
+
+struct ydoc {
+    struct ydoc_alloc alloc;
+    struct ydoc_limits limits;
+    bool keep_deleted, broken;
+    unsigned applied;
+    uint64_t client_id;
+    size_t memory_used;
+
+    VEC(struct item) items; /* [0] is not used */
+    uint32_t items_free;    /* chained through .right */
+    uint32_t items_live;
+    VEC(uint8_t) slab;
+    uint32_t slab_waste; /* bytes in it that nothing refers to */
+    uint32_t longest;    /* units of the longest content whose cutting is a walk */
+
+    VEC(struct client) clients;
+    VEC(uint32_t) client_table; /* open addressing: number + 1 */
+    VEC(uint32_t) client_order; /* ids descending, the first client_sorted of them */
+    uint32_t client_sorted;
+    uint32_t client_last; /* last one looked up */
+
+    VEC(struct key) keys; /* [0] is not used */
+    VEC(uint8_t) key_bytes;
+    VEC(uint32_t) key_table;
+    VEC(struct type) types;   /* [0] is not used */
+    uint32_t types_free;      /* chained through .list */
+    VEC(struct slot) slots;   /* [0] is not used */
+    uint32_t slots_free;      /* chained through .next */
+    VEC(uint32_t) slot_table; /* map slots by (type, key) */
+    uint32_t slots_mapped;
+    VEC(uint32_t) roots; /* types */
+
+    /* The running transaction. */
+    uint32_t tx;
+    VEC(uint32_t) tx_touched;
+    VEC(struct span) tx_deleted;
+    VEC(struct span) tx_merge; /* Yjs's _mergeStructs, by id */
+    uint64_t work_left;
+    jmp_buf *on_failure;
+    int failure;
+
+    /* Since the last take. */
+    uint32_t acc;
+    VEC(uint32_t) acc_touched;
+    VEC(struct span) acc_deleted;
+    uint32_t acc_compact_at;
+
+    /* What waits: structs as an update v1, and deletions. */
+    VEC(uint8_t) pending;
+    VEC(struct missing) pending_missing;
+    VEC(struct wire_range) pending_deletes;
+
+    /* Scratch, given back by ydoc_shrink. */
+    VEC(uint32_t) marks; /* per item, for the conflict walk */
+    uint32_t mark;
+    VEC(uint32_t) work;
+    VEC(struct source) sources;
+    VEC(uint32_t) stack; /* of sources */
+    VEC(uint8_t) retry;
+    VEC(struct missing) missing;
+    VEC(struct wire_range) undone;
+};
+
+/* ---- memory ---- */
+void *store_resize(struct ydoc *doc, void *p, size_t old_size, size_t new_size); /* NULL: none */
+void *store_grow(struct ydoc *doc, void *p, uint32_t *cap, uint64_t need, size_t each);
+_Noreturn void store_fail(struct ydoc *doc, int code);
+/* Counts steps of walks whose length a peer chooses. */
+static inline void store_spend(struct ydoc *doc, uint64_t steps)
+{
+    if (steps > doc->work_left)
+        store_fail(doc, YDOC_ELIMIT);
+    doc->work_left -= steps;
+}
+
+/* ---- items ---- */
+static inline uint32_t item_client(const struct item *it)
+{
+    return it->client_kind >> 8;
+}
+static inline uint8_t item_kind(const struct item *it)
+{
+    return (uint8_t)it->client_kind;
+}
+static inline uint32_t item_origin_client(const struct item *it)
+{
+    return it->origin_flags >> 8;
+}
+static inline bool item_deleted(const struct item *it)
+{
+    return (it->origin_flags & ITEM_DELETED) != 0;
+}
+static inline uint32_t item_end(const struct item *it)
+{
+    return it->clock + it->len;
+}
+/* Counts in the length of its parent (while not deleted). */
+static inline bool item_countable(const struct item *it)
+{
+    return item_kind(it) != WIRE_GC && item_kind(it) != WIRE_DELETED &&
+           item_kind(it) != WIRE_FORMAT;
+}
+/* Same origin, two absent ones included. */
+static inline bool item_same_origin(const struct item *a, const struct item *b)
+{
+    return item_origin_client(a) == item_origin_client(b) &&
+           (item_origin_client(a) == NO_CLIENT || a->origin_clock == b->origin_clock);
+}
+static inline bool item_same_right(const struct item *a, const struct item *b)
+{
+    return a->right_client == b->right_client &&
+           (a->right_client == NO_CLIENT || a->right_clock == b->right_clock);
+}
+uint32_t store_new_item(struct ydoc *doc); /* zeroed */
+void store_free_item(struct ydoc *doc, uint32_t h);
+/* Drops the content's bytes. */
+void store_drop_content(struct ydoc *doc, struct item *it);
+/* Cuts an item in two, `at` units in; returns the right half. Yjs's splitItem. */
+uint32_t store_split(struct ydoc *doc, struct client *c, struct place *place, uint32_t at);
+
+/* ---- slab ---- */
+uint32_t store_slab_take(struct ydoc *doc, uint32_t n);
+/* Joins the content of `right` to that of `left`, which is the one before it. */
+void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
+                        bool left_is_last);
+void store_compact_slab(struct ydoc *doc);
+
+/* ---- clients ---- */
+#define CLIENT_UNKNOWN UINT32_MAX
+uint32_t store_find_client(struct ydoc *doc, uint64_t id);
+uint32_t store_find_client_const(const struct ydoc *doc, uint64_t id);
+uint32_t store_add_client(struct ydoc *doc, uint64_t id); /* finds or adds */
+void store_sort_clients(struct ydoc *doc);                /* client_order */
+
+/* ---- a client's items in order (index.c) ---- */
+struct chunk *index_chunk(struct client *c, uint32_t i);
+uint32_t index_at(const struct client *c, struct place at);
+/* The item that holds `clock`, which must be below the state. */
+struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock);
+bool index_next(const struct client *c, struct place *at);
+bool index_prev(const struct client *c, struct place *at);
+uint32_t index_last(const struct client *c, struct place *at); /* the client has items */
+void index_append(struct ydoc *doc, struct client *c, uint32_t h);
+struct place index_insert_after(struct ydoc *doc, struct client *c, struct place at, uint32_t h);
+void index_remove(struct ydoc *doc, struct client *c, struct place at);
+void index_free(struct ydoc *doc, struct client *c);
+
+static inline uint32_t store_find_item(const struct ydoc *doc, uint32_t client, uint32_t clock)
+{
+    struct client *c = &doc->clients.p[client];
+
+    return index_at(c, index_find(doc, c, clock));
+}
+
+/* ---- keys, types, slots (types.c) ---- */
+uint32_t store_intern(struct ydoc *doc, struct ydoc_slice text);
+uint32_t store_find_key(const struct ydoc *doc, struct ydoc_slice text); /* 0: none */
+struct ydoc_slice store_key(const struct ydoc *doc, uint32_t key);
+uint32_t store_new_type(struct ydoc *doc, uint32_t item, uint8_t ref, uint32_t name);
+void store_free_type(struct ydoc *doc, uint32_t type);
+uint32_t store_root(struct ydoc *doc, struct ydoc_slice name);            /* finds or makes */
+uint32_t store_find_root(const struct ydoc *doc, struct ydoc_slice name); /* 0: none */
+uint32_t store_map_slot(struct ydoc *doc, uint32_t type, uint32_t key);   /* finds or makes */
+uint32_t store_find_map_slot(const struct ydoc *doc, uint32_t type, uint32_t key); /* 0: none */
+
+/* ---- integrate.c ---- */
+/* Yjs's getMissing (its second half) and integrate: every id that the struct
+ * names is known. Parts below the client's state are passed over. */
+void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client);
+void store_delete_item(struct ydoc *doc, uint32_t h);
+/* Records that the client gets new structs, once a transaction. */
+void store_touch(struct ydoc *doc, uint32_t client);
+
+/* ---- collect.c ---- */
+/* Yjs's end of a transaction: garbage collection and merging. */
+void store_finish_transaction(struct ydoc *doc);
+/* Merges the item at `at` with those before it; `at` becomes what it is part of. */
+uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
+
+/* ---- encode.c ---- */
+void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
+                      uint32_t offset);
+
+/* ---- copy.c ---- */
+/* A copy to go back to, for a transaction that may run into a limit. */
+struct ydoc *store_copy(struct ydoc *doc); /* NULL: no memory */
+/* Puts the copy in the document's place and consumes it. */
+void store_restore(struct ydoc *doc, struct ydoc *copy);
+void store_discard(struct ydoc *copy);
+void store_free_contents(struct ydoc *doc);
+void store_free_scratch(struct ydoc *doc);
+
+#endif

@@ -1,0 +1,520 @@
+/* wire - see wire.h. The checks here are the only ones between the network and
+ * the document: what comes out of wire_next() is trusted by all that follows.
+ */
+#include "ydoc/wire.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define CLOCK_MAX UINT32_MAX
+
+struct ydoc_limits ydoc__limits(const struct ydoc_limits *limits)
+{
+    struct ydoc_limits l = {0};
+
+    if (limits != NULL)
+        l = *limits;
+    if (l.update_bytes_max == 0)
+        l.update_bytes_max = 256u << 20;
+    if (l.structs_max == 0)
+        l.structs_max = 1u << 24;
+    if (l.clients_max == 0)
+        l.clients_max = 1u << 20;
+    if (l.nesting_max == 0)
+        l.nesting_max = 128;
+    if (l.nesting_max > YDOC__NESTING_MAX)
+        l.nesting_max = YDOC__NESTING_MAX;
+    if (l.pending_bytes_max == 0)
+        l.pending_bytes_max = 16u << 20;
+    if (l.work_max == 0)
+        l.work_max = 200000000;
+    return l;
+}
+
+static uint32_t read_clock(struct lib0_reader *r)
+{
+    const uint8_t *at = r->p;
+    uint64_t v = lib0_read_varuint(r);
+
+    if (v > CLOCK_MAX) {
+        lib0_fail_at(r, at, "clock or length above 2^32-1");
+        return 0;
+    }
+    return (uint32_t)v;
+}
+
+static struct ydoc_slice read_json(struct lib0_reader *r, uint32_t nesting_max, bool undefined_ok)
+{
+    struct ydoc_slice s = lib0_read_varstring(r, NULL);
+    const char *why;
+    size_t at;
+
+    if (r->why != NULL || (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
+        return s;
+    why = ydoc__json_check(s.p, s.len, nesting_max, &at);
+    if (why != NULL)
+        lib0_fail_at(r, s.p + at, why);
+    return s;
+}
+
+/* An object of options, or any other value that JavaScript can spread; only
+ * null and undefined make Yjs throw. */
+static void read_doc(struct lib0_reader *r, uint32_t nesting_max)
+{
+    lib0_read_varstring(r, NULL);
+    if (r->p < r->end && (*r->p == 126 || *r->p == 127))
+        lib0_fail(r, "subdocument without options");
+    ydoc__any_skip(r, nesting_max);
+}
+
+static void read_elements(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
+{
+    const uint8_t *at = r->p;
+
+    s->len = read_clock(r);
+    if (s->len > lib0_left(r)) {
+        lib0_fail_at(r, at, "more elements than bytes");
+        return;
+    }
+    s->body.p = r->p;
+    for (uint32_t i = 0; i < s->len && r->why == NULL; i++) {
+        if (s->ref == WIRE_ANY)
+            ydoc__any_skip(r, nesting_max);
+        else
+            read_json(r, nesting_max, true);
+    }
+}
+
+static void read_type(struct lib0_reader *r, struct wire_struct *s)
+{
+    const uint8_t *at = r->p;
+    uint64_t ref = lib0_read_varuint(r);
+
+    if (ref > WIRE_TYPE_REF_MAX) {
+        lib0_fail_at(r, at, "unknown shared type");
+        return;
+    }
+    s->type_ref = (uint8_t)ref;
+    if (ref == YDOC_KIND_XML_ELEMENT || ref == YDOC_KIND_XML_HOOK)
+        s->body = lib0_read_varstring(r, NULL);
+}
+
+/* Sets s->len and s->body. */
+static void read_content(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
+{
+    uint64_t units = 0;
+
+    s->body.p = r->p;
+    s->body.len = 0;
+    s->len = 1;
+    switch (s->ref) {
+    case WIRE_DELETED:
+        s->len = read_clock(r);
+        return;
+    case WIRE_STRING:
+        s->body = lib0_read_varstring(r, &units);
+        if (units > CLOCK_MAX)
+            lib0_fail_at(r, s->body.p, "clock or length above 2^32-1");
+        s->len = (uint32_t)units;
+        return;
+    case WIRE_BINARY:
+        s->body = lib0_read_varbytes(r);
+        return;
+    case WIRE_EMBED:
+        s->body = read_json(r, nesting_max, false);
+        return;
+    case WIRE_TYPE:
+        read_type(r, s);
+        return;
+    case WIRE_JSON:
+    case WIRE_ANY:
+        read_elements(r, s, nesting_max);
+        break;
+    case WIRE_FORMAT:
+        lib0_read_varstring(r, NULL);
+        read_json(r, nesting_max, false);
+        break;
+    case WIRE_DOC:
+        read_doc(r, nesting_max);
+        break;
+    default:
+        lib0_fail_at(r, s->start, "unknown kind of content");
+        return;
+    }
+    s->body.len = r->why == NULL ? (size_t)(r->p - s->body.p) : 0;
+}
+
+static void read_parent(struct lib0_reader *r, struct wire_struct *s)
+{
+    s->root = lib0_read_varuint(r) == 1;
+    if (s->root) {
+        s->parent_name = lib0_read_varstring(r, NULL);
+    } else {
+        s->parent_client = lib0_read_varuint(r);
+        s->parent_clock = read_clock(r);
+    }
+    if (s->info & WIRE_HAS_SUB)
+        s->sub = lib0_read_varstring(r, NULL);
+}
+
+static void read_header(struct lib0_reader *r, struct wire_struct *s)
+{
+    if (s->info & WIRE_HAS_ORIGIN) {
+        s->origin_client = lib0_read_varuint(r);
+        s->origin_clock = read_clock(r);
+    }
+    if (s->info & WIRE_HAS_RIGHT) {
+        s->right_client = lib0_read_varuint(r);
+        s->right_clock = read_clock(r);
+    }
+    if (!wire_has_ids(s))
+        read_parent(r, s);
+}
+
+static void read_struct(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
+{
+    uint8_t info;
+
+    s->start = r->p;
+    info = lib0_read_u8(r);
+    s->ref = info & 0x1f;
+    s->info = info & 0xe0;
+    if (s->ref == WIRE_GC || s->ref == WIRE_SKIP) {
+        if (s->ref == WIRE_SKIP && s->info != 0)
+            lib0_fail_at(r, s->start, "unknown kind of content");
+        s->info = 0;
+        s->len = read_clock(r);
+        s->body.len = 0;
+    } else {
+        read_header(r, s);
+        read_content(r, s, nesting_max);
+    }
+    s->end = r->p;
+}
+
+void wire_read_section(struct lib0_reader *r, struct wire_section *s)
+{
+    const uint8_t *at = r->p;
+    uint64_t n = lib0_read_varuint(r);
+
+    s->client = lib0_read_varuint(r);
+    s->clock = read_clock(r);
+    /* A struct takes at least two bytes; the bound makes `left` fit as well. */
+    if (n > lib0_left(r) / 2 || n > UINT32_MAX) {
+        if (n > 0)
+            lib0_fail_at(r, at, "more structs than bytes");
+        n = 0;
+    }
+    s->left = r->why == NULL ? (uint32_t)n : 0;
+    s->p = r->p;
+}
+
+/* Items of a client only depend on what the client did before. Yjs does not
+ * check that and throws in the middle of the transaction. */
+static bool depends_on_itself(const struct wire_struct *s)
+{
+    if ((s->info & WIRE_HAS_ORIGIN) && s->origin_client == s->client && s->origin_clock >= s->clock)
+        return true;
+    if ((s->info & WIRE_HAS_RIGHT) && s->right_client == s->client && s->right_clock >= s->clock)
+        return true;
+    return !wire_has_ids(s) && s->ref != WIRE_GC && s->ref != WIRE_SKIP && !s->root &&
+           s->parent_client == s->client && s->parent_clock >= s->clock;
+}
+
+/* An item right after a dropped one may name it as its origin: it then takes
+ * the dropped one's place. */
+static void take_place(struct wire_struct *s, const struct wire_struct *dropped)
+{
+    if (!(s->info & WIRE_HAS_ORIGIN) || s->origin_client != s->client ||
+        s->origin_clock != s->clock)
+        return;
+    s->info = dropped->info;
+    s->root = dropped->root;
+    s->origin_client = dropped->origin_client;
+    s->origin_clock = dropped->origin_clock;
+    s->right_client = dropped->right_client;
+    s->right_clock = dropped->right_clock;
+    s->parent_client = dropped->parent_client;
+    s->parent_clock = dropped->parent_clock;
+    s->parent_name = dropped->parent_name;
+    s->sub = dropped->sub;
+    s->start = NULL; /* the bytes do not say this: wire_write() makes new ones */
+}
+
+/* Reads one struct and checks it, a dropped one before it in mind. */
+static bool next_struct(struct lib0_reader *r, struct wire_section *s, struct wire_struct *out,
+                        const struct wire_struct *dropped, uint32_t nesting_max)
+{
+    const uint8_t *at = r->p;
+
+    out->client = s->client;
+    out->clock = s->clock;
+    read_struct(r, out, nesting_max);
+    if (r->why == NULL && out->len > CLOCK_MAX - s->clock)
+        lib0_fail_at(r, at, "clock or length above 2^32-1");
+    if (r->why == NULL && dropped != NULL)
+        take_place(out, dropped);
+    if (r->why == NULL && depends_on_itself(out))
+        lib0_fail_at(r, at, "item depends on itself or on a later item of its client");
+    if (r->why != NULL)
+        return false;
+    s->left--;
+    s->p = r->p;
+    s->clock += out->len;
+    return true;
+}
+
+/* From a struct of length 0 on to the next one that has a length. */
+static bool next_after_empty(struct lib0_reader *r, struct wire_section *s, struct wire_struct *out,
+                             const uint8_t *empty, uint32_t nesting_max)
+{
+    struct wire_struct dropped;
+    bool have_dropped = false;
+
+    r->p = empty;
+    s->left++;
+    while (s->left > 0) {
+        memset(out, 0, sizeof(*out));
+        if (!next_struct(r, s, out, have_dropped ? &dropped : NULL, nesting_max))
+            return false;
+        if (out->len > 0)
+            return true;
+        have_dropped = out->ref != WIRE_GC && out->ref != WIRE_SKIP;
+        dropped = *out;
+    }
+    return false;
+}
+
+bool wire_next(struct lib0_reader *r, struct wire_section *s, struct wire_struct *out,
+               uint32_t nesting_max)
+{
+    const uint8_t *at = r->p;
+
+    if (s->left == 0 || !next_struct(r, s, out, NULL, nesting_max))
+        return false;
+    return out->len > 0 || next_after_empty(r, s, out, at, nesting_max);
+}
+
+void wire_deletes_init(struct wire_deletes *d, const struct lib0_reader *at)
+{
+    d->r = *at;
+    d->client = 0;
+    d->ranges_left = 0;
+    d->clients_left = lib0_read_varuint(&d->r);
+    if (d->clients_left > lib0_left(&d->r) / 2) {
+        lib0_fail(&d->r, "more clients than bytes in the delete set");
+        d->clients_left = 0;
+    }
+}
+
+bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
+{
+    for (;;) {
+        const uint8_t *at = d->r.p;
+
+        if (d->r.why != NULL)
+            return false;
+        if (d->ranges_left == 0) {
+            if (d->clients_left == 0)
+                return false;
+            d->clients_left--;
+            d->client = lib0_read_varuint(&d->r);
+            d->ranges_left = lib0_read_varuint(&d->r);
+            if (d->ranges_left > lib0_left(&d->r) / 2)
+                lib0_fail_at(&d->r, at, "more ranges than bytes in the delete set");
+            continue;
+        }
+        d->ranges_left--;
+        out->client = d->client;
+        out->clock = read_clock(&d->r);
+        out->len = read_clock(&d->r);
+        if (d->r.why == NULL && out->len > CLOCK_MAX - out->clock)
+            lib0_fail_at(&d->r, at, "clock or length above 2^32-1");
+        if (d->r.why == NULL && out->len > 0)
+            return true;
+    }
+}
+
+void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len)
+{
+    lib0_reader_init(&w->r, update, len);
+    w->sections_left = lib0_read_varuint(&w->r);
+    w->section.left = 0;
+    w->nesting_max = YDOC__NESTING_MAX;
+    if (w->sections_left > lib0_left(&w->r) / 3 + 1) {
+        lib0_fail(&w->r, "more clients than bytes");
+        w->sections_left = 0;
+    }
+}
+
+bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
+{
+    while (w->r.why == NULL) {
+        if (wire_next(&w->r, &w->section, out, w->nesting_max))
+            return true;
+        if (w->r.why != NULL || w->sections_left == 0)
+            return false;
+        w->sections_left--;
+        wire_read_section(&w->r, &w->section);
+    }
+    return false;
+}
+
+int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                  struct wire_counts *counts, struct ydoc_error *err)
+{
+    struct wire_walk w;
+    struct wire_struct s;
+    struct wire_deletes d;
+    struct wire_range range;
+
+    memset(counts, 0, sizeof(*counts));
+    if (len > limits->update_bytes_max)
+        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed", len,
+                           limits->update_bytes_max);
+    wire_walk_init(&w, update, len);
+    w.nesting_max = limits->nesting_max;
+    counts->sections = w.sections_left;
+    if (counts->sections > limits->clients_max)
+        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %llu clients, at most %u are allowed",
+                           (unsigned long long)counts->sections, limits->clients_max);
+    while (wire_walk_next(&w, &s)) {
+        counts->structs++;
+        counts->body_bytes += s.body.len;
+        if (counts->structs > limits->structs_max)
+            break;
+    }
+    if (w.r.why != NULL)
+        return lib0_error(&w.r, err);
+    wire_deletes_init(&d, &w.r);
+    while (counts->structs + counts->ranges <= limits->structs_max && wire_deletes_next(&d, &range))
+        counts->ranges++;
+    if (counts->structs + counts->ranges > limits->structs_max)
+        return ydoc__error(err, YDOC_ELIMIT, lib0_offset(&d.r),
+                           "more than %u structs and delete ranges", limits->structs_max);
+    return lib0_error(&d.r, err);
+}
+
+int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                            struct ydoc_error *err)
+{
+    struct ydoc_limits l = ydoc__limits(limits);
+    struct wire_counts counts;
+
+    return wire_validate(update, len, &l, &counts, err);
+}
+
+size_t wire_elements_len(uint8_t ref, const uint8_t *p, size_t len, uint32_t n)
+{
+    struct lib0_reader r;
+
+    lib0_reader_init(&r, p, len);
+    for (uint32_t i = 0; i < n; i++) {
+        if (ref == WIRE_ANY)
+            ydoc__any_skip(&r, YDOC__NESTING_MAX);
+        else
+            lib0_read_varbytes(&r);
+    }
+    assert(r.why == NULL);
+    return lib0_offset(&r);
+}
+
+struct ydoc_slice wire_body_from(const struct wire_struct *s, uint32_t offset, bool *replaced)
+{
+    struct ydoc_slice rest = s->body;
+    size_t cut = 0;
+
+    *replaced = false;
+    if (offset == 0)
+        return rest;
+    if (s->ref == WIRE_STRING) {
+        struct ydoc__cut c = ydoc__utf8_cut(rest.p, rest.len, s->len, offset);
+
+        *replaced = c.inside;
+        cut = c.bytes + (c.inside ? 4 : 0);
+    } else if (s->ref == WIRE_ANY || s->ref == WIRE_JSON) {
+        cut = wire_elements_len(s->ref, rest.p, rest.len, offset);
+    }
+    rest.p += cut;
+    rest.len -= cut;
+    return rest;
+}
+
+static void write_body(struct ydoc_buf *out, const struct wire_struct *s, uint32_t offset)
+{
+    bool replaced;
+    struct ydoc_slice body = wire_body_from(s, offset, &replaced);
+
+    switch (s->ref) {
+    case WIRE_GC:
+    case WIRE_SKIP:
+    case WIRE_DELETED:
+        lib0_write_varuint(out, s->len - offset);
+        return;
+    case WIRE_JSON:
+    case WIRE_ANY:
+        lib0_write_varuint(out, s->len - offset);
+        break;
+    case WIRE_STRING:
+        lib0_write_varuint(out, body.len + (replaced ? 3 : 0));
+        if (replaced)
+            lib0_write_raw(out, "\xef\xbf\xbd", 3);
+        break;
+    case WIRE_BINARY:
+    case WIRE_EMBED:
+        lib0_write_varuint(out, body.len);
+        break;
+    case WIRE_TYPE:
+        lib0_write_varuint(out, s->type_ref);
+        if (s->type_ref == YDOC_KIND_XML_ELEMENT || s->type_ref == YDOC_KIND_XML_HOOK)
+            lib0_write_varuint(out, body.len);
+        break;
+    default:
+        break;
+    }
+    lib0_write_raw(out, body.p, body.len);
+}
+
+void wire_write(struct ydoc_buf *out, const struct wire_struct *s, uint32_t offset)
+{
+    uint8_t info = s->info;
+    uint64_t origin_client = s->origin_client;
+    uint64_t origin_clock = s->origin_clock;
+
+    if (s->ref == WIRE_GC || s->ref == WIRE_SKIP) {
+        lib0_write_u8(out, s->ref);
+        lib0_write_varuint(out, s->len - offset);
+        return;
+    }
+    if (offset > 0) {
+        info |= WIRE_HAS_ORIGIN;
+        origin_client = s->client;
+        origin_clock = (uint64_t)s->clock + offset - 1;
+    }
+    if (info & (WIRE_HAS_ORIGIN | WIRE_HAS_RIGHT)) {
+        /* A sub that is on the wire stays with the sliced item in Yjs. */
+        if (wire_has_ids(s))
+            info &= (uint8_t)~WIRE_HAS_SUB;
+    }
+    lib0_write_u8(out, info | s->ref);
+    if (info & WIRE_HAS_ORIGIN) {
+        lib0_write_varuint(out, origin_client);
+        lib0_write_varuint(out, origin_clock);
+    }
+    if (info & WIRE_HAS_RIGHT) {
+        lib0_write_varuint(out, s->right_client);
+        lib0_write_varuint(out, s->right_clock);
+    }
+    if (!(info & (WIRE_HAS_ORIGIN | WIRE_HAS_RIGHT))) {
+        lib0_write_varuint(out, s->root);
+        if (s->root) {
+            lib0_write_varbytes(out, s->parent_name.p, s->parent_name.len);
+        } else {
+            lib0_write_varuint(out, s->parent_client);
+            lib0_write_varuint(out, s->parent_clock);
+        }
+        if (info & WIRE_HAS_SUB)
+            lib0_write_varbytes(out, s->sub.p, s->sub.len);
+    }
+    write_body(out, s, offset);
+}

@@ -1,0 +1,197 @@
+/* ydoc_oracle - the library behind a line protocol, for differential tests
+ * against the real Yjs.
+ *
+ * Request: u32le n, then a command byte and n - 1 bytes of payload. Answer:
+ * u32le n, then a status byte (0 done, 1 refused) and the result or the
+ * error's words. Commands: N new document, 1 apply, S state vector, E encode,
+ * U updates since the last U, M merge, D diff, V state vector of an update,
+ * P pending; J reads a root of the kind Text, Array or Map. Others are refused.
+ */
+#include <ydoc.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUEST_BYTES_MAX (256u << 20)
+
+struct oracle {
+    struct ydoc *doc;
+    struct ydoc_buf emitted; /* u32le length, bytes; repeated */
+    uint32_t emitted_n;
+    struct ydoc_buf out;
+    struct ydoc_error err;
+};
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static void add_u32(struct ydoc_buf *b, uint32_t v)
+{
+    uint8_t p[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
+
+    ydoc_buf_append(b, p, 4);
+}
+
+static int refuse(struct oracle *o, const char *words)
+{
+    snprintf(o->err.msg, sizeof(o->err.msg), "%s", words);
+    return YDOC_EMALFORMED;
+}
+
+static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_options options = {0};
+
+    if (len < 1)
+        return refuse(o, "no payload");
+    options.keep_deleted = p[0] == 0;
+    options.client_id = 4000000001u;
+    ydoc_free(o->doc);
+    ydoc_buf_reset(&o->emitted);
+    o->emitted_n = 0;
+    return ydoc_new(&o->doc, &options);
+}
+
+static int apply(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_buf update;
+    int rc = ydoc_apply_v1(o->doc, p, len, &o->err);
+
+    if (rc != 0 || !ydoc_has_changes(o->doc))
+        return rc;
+    ydoc_buf_init(&update, NULL);
+    rc = ydoc_take_changes_v1(o->doc, &update, NULL);
+    add_u32(&o->emitted, (uint32_t)update.len);
+    ydoc_buf_append(&o->emitted, update.p, update.len);
+    o->emitted_n++;
+    ydoc_buf_fini(&update);
+    return rc;
+}
+
+static int emitted(struct oracle *o)
+{
+    add_u32(&o->out, o->emitted_n);
+    ydoc_buf_append(&o->out, o->emitted.p, o->emitted.len);
+    ydoc_buf_reset(&o->emitted);
+    o->emitted_n = 0;
+    return 0;
+}
+
+/* Reads a list into `*list`, which the caller frees; the number, or -1. */
+static long read_list(const uint8_t *p, size_t len, struct ydoc_slice **list)
+{
+    uint32_t n;
+    size_t at = 4;
+
+    *list = NULL;
+    if (len < 4 || (n = get_u32(p)) > len / 4)
+        return -1;
+    *list = calloc((size_t)n + 1, sizeof(**list));
+    if (*list == NULL)
+        return -1;
+    for (uint32_t i = 0; i < n; i++) {
+        if (len - at < 4 || len - at - 4 < get_u32(p + at))
+            return -1;
+        (*list)[i].len = get_u32(p + at);
+        (*list)[i].p = p + at + 4;
+        at += 4 + (*list)[i].len;
+    }
+    return (long)n;
+}
+
+static int on_lists(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
+{
+    struct ydoc_slice *list;
+    long n = read_list(p, len, &list);
+    int rc;
+
+    if (n < 0 || (command == 'D' && n != 2))
+        rc = refuse(o, "bad list");
+    else if (command == 'M')
+        rc = ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
+    else
+        rc = ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
+    free(list);
+    return rc;
+}
+
+static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
+{
+    uint8_t pending[2];
+
+    if (command == 'N')
+        return new_doc(o, p, len);
+    if (command == 'M' || command == 'D')
+        return on_lists(o, command, p, len);
+    if (command == 'V')
+        return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
+    if (o->doc == NULL)
+        return refuse(o, "no document");
+    switch (command) {
+    case '1':
+        return apply(o, p, len);
+    case 'S':
+        return ydoc_encode_state_vector(o->doc, &o->out);
+    case 'E':
+        return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
+    case 'U':
+        return emitted(o);
+    case 'P':
+        pending[0] = ydoc_has_pending_structs(o->doc);
+        pending[1] = ydoc_has_pending_deletes(o->doc);
+        ydoc_buf_append(&o->out, pending, 2);
+        return 0;
+    default:
+        return refuse(o, "unsupported");
+    }
+}
+
+static void answer(const struct oracle *o, int rc)
+{
+    const char *words = o->err.msg[0] != '\0' ? o->err.msg : ydoc_strerror(rc);
+    size_t len = rc == 0 ? o->out.len : strlen(words);
+    uint8_t head[5] = {0};
+
+    head[0] = (uint8_t)(len + 1);
+    head[1] = (uint8_t)((len + 1) >> 8);
+    head[2] = (uint8_t)((len + 1) >> 16);
+    head[3] = (uint8_t)((len + 1) >> 24);
+    head[4] = rc != 0;
+    fwrite(head, 1, 5, stdout);
+    if (len > 0)
+        fwrite(rc == 0 ? (const void *)o->out.p : words, 1, len, stdout);
+    fflush(stdout);
+}
+
+int main(void)
+{
+    struct oracle o = {0};
+    uint8_t head[4];
+    int status = 0;
+
+    ydoc_buf_init(&o.out, NULL);
+    ydoc_buf_init(&o.emitted, NULL);
+    while (fread(head, 1, 4, stdin) == 4) {
+        uint32_t n = get_u32(head);
+        uint8_t *request = n > 0 && n <= REQUEST_BYTES_MAX ? malloc(n) : NULL;
+        int rc;
+
+        if (request == NULL || fread(request, 1, n, stdin) != n) {
+            free(request);
+            status = 1;
+            break;
+        }
+        ydoc_buf_reset(&o.out);
+        o.err.msg[0] = '\0';
+        rc = handle(&o, request[0], request + 1, n - 1);
+        answer(&o, rc);
+        free(request);
+    }
+    ydoc_free(o.doc);
+    ydoc_buf_fini(&o.out);
+    ydoc_buf_fini(&o.emitted);
+    return status;
+}
