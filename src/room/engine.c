@@ -112,7 +112,8 @@ static void health_run(struct loop *l, struct loop_message *m)
     struct health_message *hm = (struct health_message *)(void *)m;
 
     (void)l;
-    hub__set_health(hm->hub, hm->degraded, hm->why);
+    if (!hm->hub->is_stopped)
+        hub__set_health(hm->hub, hm->degraded, hm->why);
     mem_free(mem_process(), hm, sizeof(*hm));
 }
 

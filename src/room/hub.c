@@ -5,8 +5,8 @@
  * the room is freed. After many rooms have gone, the heap's free pages are given
  * back to the system.
  *
- * What the store does for a room is a room_op. It is on its hub's list until it
- * has come back, so that the end of the process can release what never will.
+ * What the store does for a room is a room_op. It comes back through the mailbox,
+ * also when the worker has stopped in the meantime: then it is only released.
  */
 #include <assert.h>
 #include <malloc.h>
@@ -61,7 +61,8 @@ static void op_run(struct loop *l, struct loop_message *m)
 
     (void)l;
     op_unlink(op);
-    op->done(op);
+    if (!op->hub->is_stopped)
+        op->done(op);
     op->release(op);
 }
 
@@ -251,6 +252,7 @@ void hub__stop(struct hub *h)
     struct room *r;
     size_t pos;
 
+    h->is_stopped = true;
     loop_timer_stop(h->loop, &h->sweep);
     while (pos = 0, (r = map_next(&h->rooms, &pos)) != NULL) {
         if (!r->is_mirror)
@@ -262,8 +264,7 @@ void hub__stop(struct hub *h)
 
 void hub__free(struct hub *h)
 {
-    while (h->ops != NULL)
-        hub__op_cancel(h->ops);
+    assert(h->ops == NULL); /* the store has been closed, and the loop has heard of all */
     map_fini(&h->rooms);
     ydoc_buf_fini(&h->scratch);
     ydoc_buf_fini(&h->scratch2);

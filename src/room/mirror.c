@@ -498,6 +498,10 @@ static void relay_run(struct loop *l, struct loop_message *m)
     struct room *r;
 
     (void)l;
+    if (y->to->is_stopped) {
+        relay_free(y);
+        return;
+    }
     if (y->kind <= RELAY_POST) {
         serve(y->to, y);
     } else {

@@ -55,7 +55,9 @@ struct engine_options {
 void engine_options_init(struct engine_options *o); /* the defaults */
 
 int engine_new(struct engine **out, const struct engine_options *o, struct err *e) SK_MUST_CHECK;
-void engine_free(struct engine *g); /* after all workers have stopped */
+/* After all workers have stopped, the store is closed and the loops are freed, in
+ * this order: what was on its way is released by the loops. */
+void engine_free(struct engine *g);
 /* On the worker's own thread, before it serves and after its last connection is
  * gone. Starting waits until all workers have got here. */
 void engine_start_worker(struct engine *g, struct loop *l);

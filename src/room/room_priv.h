@@ -34,8 +34,8 @@ struct engine {
     pthread_barrier_t all_started; /* nobody serves before every room has its owner */
 };
 
-/* Something that the store does for a room. `done` runs on the room's worker. When
- * the process ends first it is not called any more, but `release` always is, last. */
+/* Something that the store does for a room. `done` runs on the room's worker, unless
+ * that has stopped; `release` is always called, last. */
 struct room_op {
     struct loop_message message;
     struct room_op *next, **pprev; /* the hub's list of what is on its way */
@@ -56,6 +56,7 @@ struct hub {
     struct loop_timer sweep;
     struct ydoc_buf scratch, scratch2;
     struct room_op *ops;
+    bool is_stopped; /* the rooms are gone; messages that come are released */
     bool degraded;
     char why[160];
     uint32_t unloaded; /* since memory was last given back to the system */
