@@ -30,10 +30,11 @@
  * worker's mailbox there, and do nothing that takes time. op.code is the
  * result, op.err has words.
  *
- * Order: operations that write (append, snapshot, delete) take effect in the
- * order in which they were started, if by one thread. store_load() and the
- * other reads do not wait for writes that are still queued: load a room only
- * when no append, snapshot or delete of it is pending.
+ * Order: appends and deletes take effect in the order in which they were
+ * started, if by one thread; a snapshot may take effect later than what was
+ * started after it. store_load() and the other reads do not wait for writes
+ * that are still queued: load a room only when no append, snapshot or delete
+ * of it is pending.
  *
  * Threads: store_open() and store_close() by the one owner; all others may be
  * called from any thread. Inside there is one writer thread, which commits,
@@ -53,6 +54,7 @@
 #define STORE_NAME_BYTES_MAX 1024
 #define STORE_AUTHOR_BYTES_MAX 256
 #define STORE_RECORD_BYTES_MAX (64u << 20)
+#define STORE_APPEND_BYTES_MAX (128u << 20) /* all records of one append */
 #define STORE_SNAPSHOT_BYTES_MAX RBUF_LEN_MAX
 #define STORE_LIST_MAX 1000
 #define STORE_EPOCH_BYTES 16
@@ -91,8 +93,6 @@ struct store_options {
 
     /* Told of each change of health, on the writer thread. May be NULL. */
     void (*on_health)(void *user, const struct store_health *h);
-    /* A line for the log: damage found, file migrated, room refused. May be NULL. */
-    void (*on_note)(void *user, const char *words);
     void *user;
 };
 
@@ -135,7 +135,7 @@ struct store_op {
 
     struct store_op *next; /* the store's, like all below */
     uint8_t what;
-    bool failed;
+    bool refused;
 };
 
 enum store_kind {
@@ -166,13 +166,15 @@ struct store_entry {
     uint8_t kind; /* as appended */
 };
 
+struct store_chunk;
+
 struct store_log {
     struct store_entry *entries; /* ascending, consecutive seq */
     size_t count;
     bool more; /* a limit was reached: go on behind the last entry */
 
-    uint8_t *mem; /* the store's, like all below */
-    size_t mem_len, entries_cap;
+    struct store_chunk *chunks; /* the store's, like all below */
+    size_t bytes, entries_cap;
     struct mem_account *account;
 };
 
@@ -299,7 +301,8 @@ struct store_delete {
 
 int store_delete_room(struct store *s, struct store_delete *d) SK_MUST_CHECK;
 
-/* Done when every write that was started before it is done. */
+/* Done when every write that was started before it is done, and, in a relaxed
+ * store too, synced. */
 int store_flush(struct store *s, struct store_op *op) SK_MUST_CHECK;
 
 /* Makes op's completion something to wait for, for the command line and tests;
