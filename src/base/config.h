@@ -54,7 +54,7 @@
       "Largest WebSocket message. A larger one closes the connection with 1009.")                  \
     X(SIZE, body_max, "1MB", CONFIG_KB, 64 * CONFIG_MB, "SIZE",                                    \
       "Largest body of an HTTP request. A larger one is answered with 413.")                       \
-    X(NUMBER, connections_max, "20000", 1, 1000000, "N",                                           \
+    X(NUMBER, connections_max, "16000", 1, 1000000, "N",                                           \
       "Connections at a time in the whole process. More are refused with 503.")                    \
     X(SIZE, room_memory_max, "256MB", CONFIG_MB, 16 * CONFIG_GB, "SIZE",                           \
       "Memory of one room, its document included. Edits beyond it are refused.")                   \

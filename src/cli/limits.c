@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
+#include "base/mem.h"
 #include "cli/cli.h"
 #include "net/conn.h"
 #include "net/http_parse.h"
@@ -49,17 +51,17 @@ static void print_configured(const char *name, const char *seen)
     struct config c = {0};
     struct setting_group g = config_group(&c, NULL);
 
-    for (size_t i = 0; i < g.n; i++) {
-        char flag[64];
-        size_t n = 0;
+    struct buf b;
 
+    buf_init(&b, mem_process(), 256);
+    for (size_t i = 0; i < g.n; i++) {
         if (strcmp(g.settings[i].name, name) != 0)
             continue;
-        for (; name[n] != 0 && n < sizeof(flag) - 1; n++)
-            flag[n] = name[n] == '_' ? '-' : name[n];
-        flag[n] = 0;
-        print_row(g.settings[i].fallback, flag, seen);
+        buf_reset(&b);
+        settings_put_flag(&b, &g.settings[i]);
+        print_row(g.settings[i].fallback, buf_str(&b), seen);
     }
+    buf_fini(&b);
 }
 
 void cli_print_limits(void)

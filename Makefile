@@ -1,0 +1,62 @@
+# A short front of CMake's presets; everything lands in build/.
+#
+#   make              build/skein, the release binary
+#   make run          installs what is missing, builds, and serves on this machine, with ./data
+#   make test         everything: layers, unit tests, real clients, browsers, crashes, fuzzing
+#   make lint         format, layers, sizes, static analysis
+#   make fmt fuzz bench crash tsan install clean
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DATA ?= ./data
+LISTEN ?= 127.0.0.1:8787
+export JOBS
+
+.PHONY: all run test lint fmt fuzz bench crash tsan install clean deps
+
+all:
+	@command -v cmake >/dev/null && command -v ninja >/dev/null || \
+		{ echo "cmake or ninja is missing: tools/deps run installs what building needs" >&2; exit 1; }
+	@cmake --preset release >/dev/null
+	@cmake --build build/release -j $(JOBS) --target skein
+	@cmake -E copy build/release/skein build/skein.new && mv build/skein.new build/skein
+
+deps:
+	@tools/deps run
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	@echo "open http://$(LISTEN)/ in two windows; Ctrl-C ends the server"
+	@exec build/skein serve --listen $(LISTEN) --data $(DATA)
+
+test:
+	@tools/deps test
+	@$(MAKE) --no-print-directory all
+	@tools/test $(SUITES)
+
+lint:
+	@tools/deps test
+	@tools/lint
+
+fmt:
+	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
+
+fuzz:
+	@FUZZ_SECONDS=60 tools/test fuzz
+
+crash: all
+	@CRASH_ROUNDS=100 tools/test crash
+
+tsan: all
+	@cmake --preset tsan >/dev/null
+	@cmake --build build/tsan -j $(JOBS)
+	@UNIT_PRESET=tsan SKEIN=$(CURDIR)/build/tsan/skein tools/test unit wire
+
+bench: all
+	@bench/run
+
+install: all
+	install -D -m 755 build/skein $(DESTDIR)$(PREFIX)/bin/skein
+
+clean:
+	rm -rf build
