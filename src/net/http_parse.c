@@ -123,6 +123,8 @@ static long find_end(const char *bytes, size_t len, size_t *scanned, struct http
     size_t limit = len < HTTP_HEAD_BYTES_MAX ? len : HTTP_HEAD_BYTES_MAX;
     size_t i = *scanned;
 
+    if (len > LINE_BYTES_MAX && memchr(bytes, '\n', LINE_BYTES_MAX) == NULL)
+        return too_long(bytes, len, err);
     while (i < limit) {
         const char *lf = memchr(bytes + i, '\n', limit - i);
         size_t at;
@@ -137,8 +139,6 @@ static long find_end(const char *bytes, size_t len, size_t *scanned, struct http
         i = at + 1;
     }
     if (len >= HTTP_HEAD_BYTES_MAX)
-        return too_long(bytes, len, err);
-    if (len > LINE_BYTES_MAX && memchr(bytes, '\n', LINE_BYTES_MAX) == NULL)
         return too_long(bytes, len, err);
     *scanned = len;
     return 0;

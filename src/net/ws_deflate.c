@@ -20,6 +20,11 @@
 #define OUT_BYTES_MIN 4096
 #define OUT_BYTES_KEPT (256u << 10) /* a larger result buffer is given back */
 #define MEM_LEVEL 8
+/* deflateReset() clears the hash table, 64 KB at level 8: for a short message that
+ * is most of the work. So those have streams of their own, with 8 KB to clear. */
+#define SHORT_BYTES_MAX 4096
+#define SHORT_WINDOW_BITS 12
+#define SHORT_MEM_LEVEL 5
 
 struct out {
     uint8_t *p;
@@ -35,8 +40,9 @@ struct ws_inflater {
 struct ws_deflater {
     struct mem_account *account;
     int level;
-    bool is_ready[WS_WINDOW_BITS_MAX + 1]; /* by window bits, made when first asked for */
-    z_stream streams[WS_WINDOW_BITS_MAX + 1];
+    /* By window bits, made when first asked for; [1] is for short messages. */
+    bool is_ready[2][WS_WINDOW_BITS_MAX + 1];
+    z_stream streams[2][WS_WINDOW_BITS_MAX + 1];
     struct out out;
 };
 
@@ -247,26 +253,34 @@ void ws_deflater_free(struct ws_deflater *z)
     if (z == NULL)
         return;
     for (unsigned bits = 0; bits <= WS_WINDOW_BITS_MAX; bits++) {
-        if (z->is_ready[bits])
-            deflateEnd(&z->streams[bits]);
+        for (int i = 0; i < 2; i++) {
+            if (z->is_ready[i][bits])
+                deflateEnd(&z->streams[i][bits]);
+        }
     }
     out_free(&z->out, z->account);
     mem_free(z->account, z, sizeof(*z));
 }
 
-/* A fresh stream of that window, or NULL. */
-static z_stream *deflate_begin(struct ws_deflater *z, unsigned bits)
+/* A fresh stream for a message of that length, with that window or a smaller
+ * one, or NULL. */
+static z_stream *deflate_begin(struct ws_deflater *z, unsigned bits, size_t len)
 {
-    z_stream *s = &z->streams[bits];
+    bool is_short = len <= SHORT_BYTES_MAX;
+    z_stream *s;
 
-    if (z->is_ready[bits]) {
+    if (is_short && bits > SHORT_WINDOW_BITS)
+        bits = SHORT_WINDOW_BITS;
+    s = &z->streams[is_short][bits];
+    if (z->is_ready[is_short][bits]) {
         deflateReset(s);
         return s;
     }
     stream_prepare(s, z->account);
-    if (deflateInit2(s, z->level, Z_DEFLATED, -(int)bits, MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+    if (deflateInit2(s, z->level, Z_DEFLATED, -(int)bits, is_short ? SHORT_MEM_LEVEL : MEM_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
         return NULL;
-    z->is_ready[bits] = true;
+    z->is_ready[is_short][bits] = true;
     return s;
 }
 
@@ -280,7 +294,7 @@ int ws_deflate(struct ws_deflater *z, unsigned window_bits, const void *p, size_
     assert(len <= INT32_MAX);
     *out = (struct ws_bytes){NULL, 0};
     out_reset(&z->out, z->account);
-    s = deflate_begin(z, window_bits);
+    s = deflate_begin(z, window_bits, len);
     /* The bound is for Z_FINISH; the empty block of a flush is at most 6 bytes more. */
     if (s == NULL || !out_grow(&z->out, z->account, deflateBound(s, len) + 16))
         return SK_ETOOBIG;
