@@ -125,7 +125,6 @@ static struct room *room_new(struct hub *h, const char *name, size_t len)
     map64_init(&r->guests, &r->account);
     r->flush_task.run = fanout__on_task;
     r->flush_timer.run = fanout__on_timer;
-    r->commit_task.run = doc__on_commit_task;
     r->commit_timer.run = doc__on_commit_timer;
     return r;
 }
@@ -157,7 +156,6 @@ void hub__free_room(struct room *r)
 
     assert(r->n_members == 0 && map64_count(&r->guests) == 0);
     loop_cancel(h->loop, &r->flush_task);
-    loop_cancel(h->loop, &r->commit_task);
     loop_timer_stop(h->loop, &r->flush_timer);
     loop_timer_stop(h->loop, &r->commit_timer);
     map_remove(&h->rooms, room_name(r), room_name_len(r));
@@ -256,7 +254,7 @@ void hub__stop(struct hub *h)
     loop_timer_stop(h->loop, &h->sweep);
     while (pos = 0, (r = map_next(&h->rooms, &pos)) != NULL) {
         if (!r->is_mirror)
-            doc__on_commit_task(h->loop, &r->commit_task);
+            doc__commit(r);
         mirror__free_guests(r);
         hub__free_room(r);
     }

@@ -151,6 +151,8 @@ void room__close(struct room *r, int rc, const char *why)
     if (r->state == ROOM_CLOSED)
         return;
     r->state = ROOM_CLOSED;
+    if (!r->is_mirror)
+        doc__commit(r); /* what was taken is kept, whatever ends the room */
     loop_cancel(r->hub->loop, &r->flush_task);
     loop_timer_stop(r->hub->loop, &r->flush_timer);
     while (r->members != NULL) {

@@ -3,7 +3,7 @@
  *   load      snapshot and log from the store, applied in order
  *   append    an update is checked and integrated; what was new about it goes to
  *             the members with the next flush, and the bytes as they came to the
- *             log with this turn's batch
+ *             log with the same flush's batch
  *   commit    the batch is with the store; when it is durable, its authors hear it
  *   snapshot  the whole document, once the log behind the last one has grown
  *
@@ -335,9 +335,7 @@ static void record_take(struct room *r, struct member *m, struct rbuf *bytes)
     r->is_shrunk = false;
     metrics_add(METRIC_UPDATES, 1);
     metrics_add(METRIC_UPDATE_BYTES, bytes->len);
-    loop_defer(r->hub->loop, &r->commit_task);
-    if (ydoc_has_changes(d->ydoc))
-        fanout__schedule(r);
+    fanout__schedule(r);
 }
 
 /* A reader may say again what everybody knows, as clients do when they connect. */
@@ -450,9 +448,8 @@ static int commit(struct room *r)
     return 0;
 }
 
-void doc__on_commit_task(struct loop *l, struct loop_task *t)
+void doc__commit(struct room *r)
 {
-    struct room *r = (struct room *)(void *)((char *)t - offsetof(struct room, commit_task));
     int rc;
 
     if (r->doc.batch_n == 0)
@@ -460,7 +457,7 @@ void doc__on_commit_task(struct loop *l, struct loop_task *t)
     rc = commit(r);
     r->doc.store_full = rc == SK_EAGAIN;
     if (rc == SK_EAGAIN)
-        loop_timer_start(l, &r->commit_timer, COMMIT_RETRY_MS);
+        loop_timer_start(r->hub->loop, &r->commit_timer, COMMIT_RETRY_MS);
     else if (rc != 0)
         room__close(r, rc, "the store refused the edit");
 }
@@ -469,7 +466,8 @@ void doc__on_commit_timer(struct loop *l, struct loop_timer *t)
 {
     struct room *r = (struct room *)(void *)((char *)t - offsetof(struct room, commit_timer));
 
-    loop_defer(l, &r->commit_task);
+    (void)l;
+    doc__commit(r);
 }
 
 bool doc__is_settled(const struct room *r)

@@ -98,7 +98,7 @@ struct room_doc {
     uint64_t changes_author; /* who made ydoc's untaken changes; 0: nobody, or several */
     bool changes_any, changes_mixed;
 
-    struct store_record *batch; /* of this turn, not yet with the store */
+    struct store_record *batch; /* since the last flush, not yet with the store */
     size_t batch_n, batch_cap, batch_bytes;
     unsigned ops; /* with the store */
     bool store_full;
@@ -128,7 +128,7 @@ struct room {
     struct ring ring;
     struct presence presence;
     uint64_t flushed_us, presence_us; /* when last */
-    struct loop_task flush_task, commit_task;
+    struct loop_task flush_task;
     struct loop_timer flush_timer, commit_timer;
     uint64_t idle_since_ms;
     bool has_incarnation;
@@ -185,7 +185,7 @@ void doc__forget_member(struct room *r, const struct member *m);
  * clocks before changes that are not in the ring yet, or NULL. */
 struct rbuf *doc__state_vector_at(struct room *r, uint64_t seq, const struct rbuf *newest);
 struct rbuf *doc__encode_since(struct room *r, const struct rbuf *sv);
-void doc__on_commit_task(struct loop *l, struct loop_task *t);
+void doc__commit(struct room *r); /* gives the batch to the store */
 void doc__on_commit_timer(struct loop *l, struct loop_timer *t);
 bool doc__is_settled(const struct room *r); /* nothing on its way to the store */
 /* Starts a snapshot if the log since the last one is worth it. */
