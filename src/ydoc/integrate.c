@@ -15,6 +15,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/text.h"
+
 /* A new item before it has its number. */
 struct newcomer {
     uint32_t left, right;
@@ -322,6 +324,58 @@ static void set_doc_content(struct ydoc *doc, struct item *it, struct ydoc_slice
     doc->slab.n = it->content + it->bytes;
 }
 
+/* What JavaScript reads and writes again: JSON text in JSON.stringify's form. */
+static void write_json_body(struct ydoc_buf *out, struct ydoc_buf *one, const struct wire_struct *s,
+                            struct ydoc_slice body)
+{
+    struct lib0_reader r;
+    struct ydoc_slice key;
+
+    if (s->ref == WIRE_EMBED) {
+        text_write_canonical(out, body);
+        return;
+    }
+    lib0_reader_init(&r, body.p, body.len);
+    if (s->ref == WIRE_FORMAT) {
+        key = lib0_read_varbytes(&r);
+        lib0_write_varbytes(out, key.p, key.len);
+    }
+    while (lib0_left(&r) > 0) {
+        struct ydoc_slice json = lib0_read_varbytes(&r);
+
+        ydoc_buf_reset(one);
+        if (slice_is(json, "undefined"))
+            ydoc_buf_append(one, json.p, json.len);
+        else
+            text_write_canonical(one, json);
+        lib0_write_varbytes(out, one->p, one->len);
+        if (one->failed)
+            out->failed = true;
+    }
+}
+
+static void set_json_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
+                             uint32_t offset)
+{
+    struct ydoc_buf out, one;
+    bool replaced, ok;
+
+    ydoc_buf_init(&out, &doc->alloc);
+    ydoc_buf_init(&one, &doc->alloc);
+    write_json_body(&out, &one, s, wire_body_from(s, offset, &replaced));
+    ydoc_buf_fini(&one);
+    ok = !out.failed && out.len <= UINT32_MAX && store_slab_try(doc, (uint32_t)out.len);
+    if (ok) {
+        it->bytes = (uint32_t)out.len;
+        it->content = store_slab_take(doc, it->bytes);
+        if (out.len > 0)
+            memcpy(doc->slab.p + it->content, out.p, out.len);
+    }
+    ydoc_buf_fini(&out);
+    if (!ok)
+        store_fail(doc, YDOC_ENOMEM);
+}
+
 static void set_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
                         uint32_t client, uint32_t offset)
 {
@@ -337,6 +391,10 @@ static void set_content(struct ydoc *doc, struct item *it, const struct wire_str
     }
     if (offset > 0)
         store_spend(doc, offset);
+    if (s->ref == WIRE_EMBED || s->ref == WIRE_FORMAT || s->ref == WIRE_JSON) {
+        set_json_content(doc, it, s, offset);
+        return;
+    }
     body = wire_body_from(s, offset, &replaced);
     it->bytes = (uint32_t)body.len + (replaced ? 3 : 0);
     if (it->bytes != it->len && it->len > doc->longest)

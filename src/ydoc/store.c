@@ -102,6 +102,21 @@ uint32_t store_slab_take(struct ydoc *doc, uint32_t n)
     return at;
 }
 
+bool store_slab_try(struct ydoc *doc, uint32_t n)
+{
+    uint64_t cap = (uint64_t)doc->slab.n + doc->slab.n / 2 + n;
+    uint8_t *p;
+
+    if (doc->slab.cap - doc->slab.n >= n)
+        return true;
+    p = cap > UINT32_MAX ? NULL : store_resize(doc, doc->slab.p, doc->slab.cap, (size_t)cap);
+    if (p == NULL)
+        return false;
+    doc->slab.p = p;
+    doc->slab.cap = (uint32_t)cap;
+    return true;
+}
+
 static bool is_text(const struct item *it)
 {
     return item_kind(it) == WIRE_STRING;

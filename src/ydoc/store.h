@@ -260,6 +260,8 @@ uint32_t store_split(struct ydoc *doc, struct client *c, struct place *place, ui
 
 /* ---- slab ---- */
 uint32_t store_slab_take(struct ydoc *doc, uint32_t n);
+/* Makes room without unwinding, for callers that hold memory of their own. */
+bool store_slab_try(struct ydoc *doc, uint32_t n);
 /* Joins the content of `right` to that of `left`, which is the one before it. */
 void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
                         bool left_is_last);

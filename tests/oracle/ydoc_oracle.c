@@ -5,9 +5,11 @@
  * u32le n, then a status byte (0 done, 1 refused) and the result or the
  * error's words. Commands: N new document, 1 apply, S state vector, E encode,
  * U updates since the last U, M merge, D diff, V state vector of an update,
- * P pending; J reads a root of the kind Text, Array or Map. Others are refused.
+ * P pending, J root as JSON. Others are refused.
  */
 #include <ydoc.h>
+
+#include "ydoc/read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +120,28 @@ static int on_lists(struct oracle *o, uint8_t command, const uint8_t *p, size_t 
     return rc;
 }
 
+/* A root that no update has named reads as an empty one. */
+static int read_root(struct oracle *o, const uint8_t *p, size_t len)
+{
+    static const char *const empty[] = {"[]",
+                                        "{\"$map\":{}}",
+                                        "{\"$text\":[]}",
+                                        "{\"$el\":\"UNDEFINED\",\"a\":{},\"c\":[]}",
+                                        "{\"$frag\":[]}",
+                                        "",
+                                        "{\"$xtext\":[]}"};
+    struct ydoc_slice name = {p + 1, len - 1};
+    int rc;
+
+    if (len < 1 || p[0] > 6 || p[0] == 5)
+        return refuse(o, "bad kind");
+    rc = ydoc__read_root(o->doc, name, (enum ydoc_kind)p[0], TEXT_TAGGED, &o->out);
+    if (rc != YDOC_ENOENT)
+        return rc;
+    ydoc_buf_append(&o->out, empty[p[0]], strlen(empty[p[0]]));
+    return 0;
+}
+
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
     uint8_t pending[2];
@@ -139,6 +163,8 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
         return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
     case 'U':
         return emitted(o);
+    case 'J':
+        return read_root(o, p, len);
     case 'P':
         pending[0] = ydoc_has_pending_structs(o->doc);
         pending[1] = ydoc_has_pending_deletes(o->doc);

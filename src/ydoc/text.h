@@ -1,0 +1,28 @@
+#ifndef YDOC_TEXT_H
+#define YDOC_TEXT_H
+
+/* text - JSON as JavaScript's JSON.stringify writes it: strings, numbers, lib0
+ * values, and JSON text brought into that form. */
+#include "ydoc/internal.h"
+
+enum text_style {
+    TEXT_PLAIN,  /* what JSON lacks becomes null, or the nearest thing */
+    TEXT_TAGGED, /* {"$u":1}, {"$n":"NaN"}, {"$big":"1"}, {"$bin":"base64"}, {"$doc":…} */
+};
+
+/* `utf8` in quotes. */
+void text_write_string(struct ydoc_buf *out, struct ydoc_slice utf8);
+/* As Number.prototype.toString(); NaN and infinities by name. */
+void text_write_number(struct ydoc_buf *out, double v);
+void text_write_base64(struct ydoc_buf *out, struct ydoc_slice bytes);
+/* Reads one value and writes it as JSON. */
+void text_write_any(struct ydoc_buf *out, struct lib0_reader *r, enum text_style style);
+/* guid and options as a document keeps them. */
+void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_style style);
+
+/* Valid JSON as JSON.stringify(JSON.parse(json)) has it. Of an object with more
+ * than TEXT_MEMBERS_MAX members only the values are brought into form. */
+#define TEXT_MEMBERS_MAX 256
+void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json);
+
+#endif
