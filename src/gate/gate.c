@@ -3,10 +3,12 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/metrics.h"
 #include "gate/gate_priv.h"
+#include "gate/rest.h"
 #include "gate/yjs_socket.h"
 #include "net/http_uri.h"
 #include "net/ws_echo.h"
@@ -69,6 +71,17 @@ bool gate__is_open(const struct gate *g)
     struct auth_ticket t;
 
     return !auth_is_configured(g->o.auth) || auth_check(g->o.auth, "", 0, "", 0, &t, NULL) == 0;
+}
+
+struct http_str gate__get_bearer(const struct http_request *req)
+{
+    static const char scheme[] = "Bearer ";
+    const size_t n = sizeof(scheme) - 1;
+    const struct http_str *h = http_header_get(req, "Authorization");
+
+    if (h == NULL || h->len <= n || strncasecmp(h->p, scheme, n) != 0)
+        return (struct http_str){NULL, 0};
+    return (struct http_str){h->p + n, h->len - n};
 }
 
 struct ydoc_buf *gate__scratch(struct gate *g, const struct loop *l)
@@ -212,7 +225,7 @@ static void respond(struct gate *g, struct http_exchange *x)
         respond_metrics(g, x);
     else if (http_str_is(req->path, "/api/ws"))
         http_respond_text(x, 426, "this is a WebSocket endpoint: connect with ?type=yjs\n");
-    else if (!http_respond_asset(x, g->o.assets))
+    else if (!rest_respond(g, x) && !http_respond_asset(x, g->o.assets))
         http_respond_text(x, 404, "nothing here\n");
 }
 

@@ -7,6 +7,7 @@
  *   WS   /api/ws?type=yjs                collaboration; without a type it is the same
  *   WS   /debug/echo                     with the option debug_echo
  *   WS   any other path                  collaboration, the path being the room's name
+ *   GET  /api/rooms/NAME                 what is known of a room
  *   GET  anything else                   the files of the page
  *
  * Threads: gate_new() and gate_free() by the owner; gate_on_request() on each

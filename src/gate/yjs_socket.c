@@ -98,20 +98,10 @@ static char *take_path(const struct http_request *req, size_t *len)
     return dup_bytes(value, (size_t)n);
 }
 
-/* "Authorization: Bearer …", for clients that are not browsers. */
-static char *take_bearer(const struct http_request *req)
-{
-    static const char scheme[] = "Bearer ";
-    const struct http_str *h = http_header_get(req, "Authorization");
-
-    if (h == NULL || h->len < sizeof(scheme) || strncasecmp(h->p, scheme, sizeof(scheme) - 1) != 0)
-        return NULL;
-    return dup_bytes(h->p + sizeof(scheme) - 1, h->len - (sizeof(scheme) - 1));
-}
-
 struct yjs_socket *yjs_socket_new(struct gate *g, const struct http_request *req)
 {
     struct yjs_socket *s = mem_alloc_zero(mem_process(), sizeof(*s));
+    struct http_str bearer = gate__get_bearer(req);
     bool is_api = http_str_is(req->path, "/api/ws");
     size_t n;
 
@@ -121,8 +111,8 @@ struct yjs_socket *yjs_socket_new(struct gate *g, const struct http_request *req
     s->token = take_param(req, "token", &n);
     if (s->token != NULL && strlen(s->token) != n) /* a zero byte: no token is like that */
         s->token[0] = 0;
-    if (s->token == NULL)
-        s->token = take_bearer(req);
+    if (s->token == NULL && bearer.p != NULL)
+        s->token = dup_bytes(bearer.p, bearer.len);
     s->token_cap = s->token != NULL ? strlen(s->token) : 0;
     s->incarnation = take_param(req, "incarnation", &s->incarnation_len);
     return s;
