@@ -15,7 +15,7 @@ void cli_store_options(struct store_options *o, const struct config *c)
     };
 }
 
-int cli_store_open(struct store **out, const struct config *c, bool create, struct err *e)
+int cli_store_open(struct store **out, const struct config *c, bool write, struct err *e)
 {
     struct store_options o;
     char path[1100];
@@ -24,9 +24,10 @@ int cli_store_open(struct store **out, const struct config *c, bool create, stru
     if (c->data == NULL)
         return err_set(e, SK_EINVAL, "data: a directory is needed");
     snprintf(path, sizeof(path), "%s/skein.db", c->data);
-    if (!create && access(path, F_OK) != 0)
+    if (!write && access(path, F_OK) != 0)
         return err_set(e, SK_ENOTFOUND, "%s: no documents are stored here; see --data", c->data);
     cli_store_options(&o, c);
+    o.read_only = !write;
     return store_open(out, &o, e);
 }
 

@@ -13,8 +13,9 @@
 /* What the settings say about the store, for serving and for commands. */
 void cli_store_options(struct store_options *o, const struct config *c);
 
-/* Opens the store in the data directory, which must hold one unless `create`. */
-int cli_store_open(struct store **out, const struct config *c, bool create,
+/* Opens the store in the data directory: to write, alone and making it when it
+ * is missing, or to read, also while a server runs. */
+int cli_store_open(struct store **out, const struct config *c, bool write,
                    struct err *e) SK_MUST_CHECK;
 
 /* Finds a document. On success the caller calls store_load_fini(). */

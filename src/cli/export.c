@@ -71,30 +71,31 @@ static int write_entry(void *ctx, const struct store_entry *x, struct err *e)
     return ferror(to) ? err_set(e, SK_EIO, "writing: %s", strerror(errno)) : 0;
 }
 
-/* The root that was asked for, or the only one that there is. */
+/* The root that was asked for, or the only one. SK_ENOTFOUND without words: there is none yet. */
 static int find_root(const struct ydoc *doc, const char *name, struct ydoc_root *out, struct err *e)
 {
     char names[120] = "";
-    uint32_t at = 0;
     struct ydoc_root r;
-    size_t n = 0, used = 0;
+    uint32_t at = 0;
+    size_t matches = 0, used = 0;
 
-    for (; ydoc_next_root(doc, &at, &r); n++) {
-        if (name == NULL || (strlen(name) == r.name.len && memcmp(name, r.name.p, r.name.len) == 0))
+    while (ydoc_next_root(doc, &at, &r)) {
+        if (name == NULL ||
+            (strlen(name) == r.name.len && memcmp(name, r.name.p, r.name.len) == 0)) {
             *out = r;
-        else
-            out->name = out->name.p == NULL ? r.name : out->name;
-        if (name != NULL && out->name.p == r.name.p)
-            return 0;
-        if (used < sizeof(names) - 1)
+            matches++;
+        }
+        if (used < sizeof(names))
             used += (size_t)snprintf(names + used, sizeof(names) - used, " %.*s", (int)r.name.len,
                                      (const char *)r.name.p);
     }
-    if (name == NULL && n <= 1)
-        return n == 1 ? 0 : SK_ENOTFOUND;
-    return err_set(e, SK_EINVAL,
-                   name == NULL ? "choose one of its shared types by --root:%s"
-                                : "it has no such shared type; it has:%s",
+    if (matches == 1)
+        return 0;
+    if (used == 0 && name == NULL)
+        return SK_ENOTFOUND;
+    return err_set(e, SK_EINVAL, "%s:%s",
+                   matches > 1 ? "choose one of its shared types by --root"
+                               : "it has no such shared type; it has",
                    names);
 }
 

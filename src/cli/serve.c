@@ -258,16 +258,16 @@ static void drain(struct serve *s, int sig)
     http_server_join(s->http);
 }
 
-/* The store first: what it still reports goes to the workers' mailboxes, which
- * live until the server is freed; the rooms then drop what nobody will read. */
+/* The store first: what it still reports goes to the workers' mailboxes. Freeing
+ * the server empties those, and only then nothing refers to the rooms' hubs. */
 static void close_all(struct serve *s)
 {
     store_close(s->store);
+    if (s->http != NULL)
+        http_server_free(s->http);
     if (s->engine != NULL)
         engine_free(s->engine);
     gate_free(s->gate);
-    if (s->http != NULL)
-        http_server_free(s->http);
     auth_free(s->auth);
 }
 

@@ -301,6 +301,8 @@ int store_load(struct store *s, struct store_load *l)
     if (!is_text(l->key.tenant, 0, STORE_TENANT_BYTES_MAX) ||
         !is_text(l->key.name, 1, STORE_NAME_BYTES_MAX) || store_kind_name(l->key.kind) == NULL)
         return SK_EINVAL;
+    if (s->options.read_only && l->create)
+        return SK_EROFS;
     start_op(&l->op, STORE_OP_LOAD);
     l->is_new = false;
     l->room = 0;
@@ -348,6 +350,8 @@ int store_append(struct store *s, struct store_append *a)
 
     if (a->count == 0 || a->room <= 0 || a->first_seq == 0 || a->first_seq > INT64_MAX - a->count)
         return SK_EINVAL;
+    if (s->options.read_only)
+        return SK_EROFS;
     rc = check_records(a, &a->cost);
     if (rc != 0)
         return rc;
@@ -371,6 +375,8 @@ int store_put_snapshot(struct store *s, struct store_snapshot *p)
 {
     if (p->room <= 0 || p->seq == 0 || p->seq > INT64_MAX)
         return SK_EINVAL;
+    if (s->options.read_only)
+        return SK_EROFS;
     if (p->bytes->len > STORE_SNAPSHOT_BYTES_MAX)
         return SK_ETOOBIG;
     start_op(&p->op, STORE_OP_SNAPSHOT);
@@ -418,6 +424,8 @@ int store_delete_room(struct store *s, struct store_delete *d)
 {
     if (d->room <= 0)
         return SK_EINVAL;
+    if (s->options.read_only)
+        return SK_EROFS;
     start_op(&d->op, STORE_OP_DELETE);
     store__push_writer(s, &d->op);
     return 0;

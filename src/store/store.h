@@ -85,6 +85,8 @@ struct store_options {
     size_t queue_bytes_max;  /* of appends not yet durable; 0: 64 MB */
     unsigned history_days;   /* log kept behind the older snapshot; 0: 30 */
     bool history_forever;    /* drop nothing */
+    bool read_only;          /* for looking beside a running server: takes no lock, migrates and
+                                tidies nothing, refuses writes with SK_EROFS */
     bool accept_damage;      /* open a file that fails its check; damaged rooms are refused */
     unsigned retry_ms_min;   /* after a failed commit; 0: 250 */
     unsigned retry_ms_max;   /* 0: 5000; doubles in between */

@@ -303,14 +303,15 @@ static int take_lock(struct sqlite_store *s, const char *dir, struct err *e)
     return 0;
 }
 
-static int open_side(struct sqlite_store *s, enum store_side side, const char *vfs, struct err *e)
+static int open_side(struct sqlite_store *s, enum store_side side, const struct store_options *o,
+                     struct err *e)
 {
     struct sqlite_conn *c = &s->conns[side];
     char sql[400];
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int flags = o->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     int rc;
 
-    if (sqlite3_open_v2(s->path, &c->db, flags, vfs) != SQLITE_OK)
+    if (sqlite3_open_v2(s->path, &c->db, flags | SQLITE_OPEN_NOMUTEX, o->sqlite_vfs) != SQLITE_OK)
         return c->db != NULL ? store__sqlite_fail(c, s->path, e)
                              : err_set(e, SK_ENOMEM, "%s: out of memory", s->path);
     sqlite3_extended_result_codes(c->db, 1);
@@ -452,6 +453,44 @@ static const struct store_backend_ops sqlite_ops = {
     .list_rooms = store__sqlite_list_rooms,
 };
 
+/* Beside a server: it has the lock, and it alone tidies. The writer's side stays closed. */
+
+static int tidy_nothing(struct store_backend *b, int64_t now_ms, int *wait_ms, struct err *e)
+{
+    (void)b;
+    (void)now_ms;
+    (void)e;
+    *wait_ms = -1;
+    return 0;
+}
+
+static int checkpoint_nothing(struct store_backend *b, enum store_side side, struct err *e)
+{
+    (void)b;
+    (void)side;
+    (void)e;
+    return 0;
+}
+
+static const struct store_backend_ops read_only_ops = {
+    .close = sqlite_close,
+    .tidy = tidy_nothing,
+    .wal_bytes = wal_bytes,
+    .purged = purged,
+    .load = store__sqlite_load,
+    .checkpoint = checkpoint_nothing,
+    .read_log = store__sqlite_read_log,
+    .list_rooms = store__sqlite_list_rooms,
+};
+
+static int open_to_read(struct sqlite_store *s, const struct store_options *o, struct err *e)
+{
+    int rc = open_side(s, STORE_READER, o, e);
+
+    s->base.ops = &read_only_ops;
+    return rc != 0 ? rc : store__sqlite_check_schema(s->conns[STORE_READER].db, e);
+}
+
 static int open_files(struct sqlite_store *s, const struct store_options *o, struct err *e)
 {
     struct sqlite_conn *w = &s->conns[STORE_WRITER];
@@ -459,7 +498,7 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
     int rc = take_lock(s, o->dir, e);
 
     if (rc == 0)
-        rc = open_side(s, STORE_WRITER, o->sqlite_vfs, e);
+        rc = open_side(s, STORE_WRITER, o, e);
     if (rc == 0)
         rc = check_wal(s, e);
     if (rc == 0)
@@ -467,7 +506,7 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
     if (rc == 0)
         rc = check_file(s, o->accept_damage, e);
     if (rc == 0)
-        rc = open_side(s, STORE_READER, o->sqlite_vfs, e);
+        rc = open_side(s, STORE_READER, o, e);
     if (rc == 0)
         rc = sync_dir(o->dir, e);
     if (rc == 0)
@@ -500,7 +539,7 @@ int store_sqlite_open(struct store_backend **out, const struct store_options *o,
     map64_init(&s->heads, mem);
     buf_init(&s->scratch, mem, STORE_APPEND_BYTES_MAX * 2);
     snprintf(s->path, sizeof(s->path), "%s/skein.db", o->dir);
-    rc = open_files(s, o, e);
+    rc = o->read_only ? open_to_read(s, o, e) : open_files(s, o, e);
     if (rc != 0) {
         sqlite_close(&s->base);
         return rc;

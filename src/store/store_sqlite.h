@@ -152,6 +152,8 @@ int store__sqlite_migrate(sqlite3 *db, const struct store_migration *steps, int 
                           struct err *e);
 /* Checks that the file is Skein's, and migrates it to this program's version. */
 int store__sqlite_schema(sqlite3 *db, struct err *e);
+/* Checks that it is, and of exactly this version, without writing. */
+int store__sqlite_check_schema(sqlite3 *db, struct err *e);
 
 /* store_sqlite_write.c */
 int store__sqlite_append(struct store_backend *b, const struct store_append *a, struct err *e);

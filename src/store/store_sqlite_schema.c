@@ -140,3 +140,22 @@ int store__sqlite_schema(sqlite3 *db, struct err *e)
     _Static_assert(SKEIN_APPLICATION_ID == 1399547241, "the pragma above has it in decimal");
     return rc != 0 ? rc : store__sqlite_migrate(db, schema_steps, SCHEMA_VERSION, e);
 }
+
+int store__sqlite_check_schema(sqlite3 *db, struct err *e)
+{
+    int id = 0, version = 0;
+    int rc = get_pragma(db, "PRAGMA application_id", &id, e);
+
+    if (rc == 0)
+        rc = get_pragma(db, "PRAGMA user_version", &version, e);
+    if (rc != 0)
+        return rc;
+    if (id != SKEIN_APPLICATION_ID)
+        return err_set(e, SK_EINVAL, "the file is a database of another program, not Skein's");
+    if (version != SCHEMA_VERSION)
+        return err_set(e, SK_EVERSION,
+                       "the database has version %d, this program reads %d: use the Skein that "
+                       "serves it",
+                       version, SCHEMA_VERSION);
+    return 0;
+}
