@@ -244,7 +244,7 @@ static size_t feed(struct conn *c, uint8_t *p, size_t n)
             used = n; /* nobody reads this any more */
             break;
         }
-        if (is_too_far_behind(c))
+        if (!can_feed(c))
             break;
         step = c->state == CONN_WS ? ws__feed(c, p + used, n - used)
                                    : http__feed(c, p + used, n - used);

@@ -91,7 +91,8 @@ static void put_control(struct conn *c, enum ws_opcode op, const uint8_t *p, siz
     size_t head = ws_frame_header(frame, op, WS_FLAG_FIN, n);
 
     assert(n <= WS_CONTROL_BYTES_MAX);
-    memcpy(frame + head, p, n);
+    if (n > 0)
+        memcpy(frame + head, p, n);
     conn__put(c, frame, head + n);
     stat_add(&c->wk->stats.frames_out, 1);
 }
