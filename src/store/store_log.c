@@ -86,6 +86,8 @@ int store__log_add(struct store_log *l, const struct store_blob *b, const struct
         return 0;
     if (l->count > 0 && b->last <= l->entries[l->count - 1].seq)
         return 0;
+    if (b->len < BATCH_HEADER_BYTES)
+        return SK_ECORRUPT;
     c = add_chunk(l, b);
     if (c == NULL)
         return SK_ETOOBIG;

@@ -97,6 +97,14 @@ static inline long long fixture_sql(struct fixture *f, const char *sql)
     return v;
 }
 
+/* Everything is in the log and nothing in the tail: a reopened store moves at once. */
+static inline void fixture_move(struct fixture *f)
+{
+    fixture_reopen(f);
+    while (fixture_sql(f, "SELECT count(*) FROM tail") != 0)
+        usleep(1000);
+}
+
 static inline int load(struct fixture *f, struct store_load *l, const char *name, bool create)
 {
     struct store_waiter w;
