@@ -441,7 +441,7 @@ void conn__mark(struct conn *c)
 static void give_up(struct conn *c)
 {
     stat_add(&c->wk->stats.slow_closed_total, 1);
-    conn_out_drop_unsent(&c->out);
+    conn_out_drop_unsent(&c->out, conn__account(c));
     conn__end_after_flush(c);
 }
 

@@ -111,7 +111,7 @@ void conn_out_fini(struct conn_out *o, struct mem_account *a)
     o->bytes = 0;
 }
 
-void conn_out_drop_unsent(struct conn_out *o)
+void conn_out_drop_unsent(struct conn_out *o, struct mem_account *a)
 {
     uint32_t keep = o->n > 0 && o->sent > 0 ? 1 : 0;
 
@@ -122,6 +122,8 @@ void conn_out_drop_unsent(struct conn_out *o)
         free_slot(slot);
         o->n--;
     }
+    if (o->n == 0)
+        shrink(o, a);
 }
 
 static bool grow(struct conn_out *o, struct mem_account *a)

@@ -46,7 +46,7 @@ void conn_out_init(struct conn_out *o);
 void conn_out_fini(struct conn_out *o, struct mem_account *a);
 /* Drops what is queued except a piece that has left in part: what follows on
  * the wire must not begin in the middle of a frame. */
-void conn_out_drop_unsent(struct conn_out *o);
+void conn_out_drop_unsent(struct conn_out *o, struct mem_account *a);
 
 /* Queues a shared buffer; consumes the reference, also when it returns false
  * (too many slots). */

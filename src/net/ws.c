@@ -189,7 +189,7 @@ struct rbuf *ws_frame_new(struct mem_account *a, enum ws_kind kind, const struct
 static void close_slow(struct conn *c)
 {
     stat_add(&c->wk->stats.slow_closed_total, 1);
-    conn_out_drop_unsent(&c->out);
+    conn_out_drop_unsent(&c->out, conn__account(c));
     fail(c, WS_CLOSE_TRY_LATER, "too far behind in reading; connect again");
 }
 
