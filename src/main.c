@@ -1,6 +1,9 @@
 #include "cli/cli.h"
+#include "gate/demo_assets.h"
 
 int main(int argc, char **argv, char **envp)
 {
-    return cli_run(argc, argv, envp);
+    const struct cli_host host = {.envp = envp, .assets = &demo_assets};
+
+    return cli_run(argc, argv, &host);
 }

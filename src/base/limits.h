@@ -27,6 +27,9 @@
     X(LIMIT_PATTERN_BYTES, 1024, "bytes", "one room pattern", "refused: token-invalid")            \
     X(LIMIT_TOKENS, 100000, "", "entries of the tokens file", "the server refuses the file")       \
     X(LIMIT_TOKENS_FILE_BYTES, 64 << 20, "bytes", "tokens file", "the server refuses the file")    \
+    X(LIMIT_UNJOINED_FRAMES, 1000, "", "messages of a socket before it has joined", "close 4413")  \
+    X(LIMIT_UNJOINED_BYTES, 5 << 20, "bytes", "the same, in bytes", "close 4413")                  \
+    X(LIMIT_UNJOINED_CHANNELS, 100, "", "documents that a socket waits for", "close 4413")         \
     X(LIMIT_PRESENCE_BYTES, 64 << 10, "bytes", "presence state of one client",                     \
       "the state is refused")                                                                      \
     X(LIMIT_RECORD_BYTES, 64 << 20, "bytes", "one document update", "the update is refused")

@@ -43,7 +43,7 @@
     X(COUNTER, METRIC_SNAPSHOTS, "snapshots_total", "Snapshots written by compaction.")            \
     X(HISTOGRAM, METRIC_LOAD_TIME, "room_load_seconds", "Time to load a room from the store.")     \
     X(HISTOGRAM, METRIC_DURABLE_TIME, "durable_seconds",                                           \
-      "Time from an update's arrival until it is durable.")
+      "Time from giving updates to the store until they are durable.")
 
 #define METRICS_THREADS_MAX 64
 

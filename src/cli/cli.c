@@ -14,7 +14,7 @@
 
 static const struct command {
     const char *name, *usage, *help;
-    int (*run)(int argc, char **argv, char *const *envp);
+    int (*run)(int argc, char **argv, const struct cli_host *host);
 } commands[] = {
     {"serve", "[--listen ADDRESS] [--data DIR] [settings]", "serve documents to people", cli_serve},
     {"doctor", "[settings]", "check what a server with these settings would meet", cli_doctor},
@@ -76,13 +76,13 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
-int cli_run(int argc, char **argv, char *const *envp)
+int cli_run(int argc, char **argv, const struct cli_host *host)
 {
     const char *name = argc > 1 ? argv[1] : "";
     const struct command *c = find_command(name);
 
     if (c != NULL && !wants_help(argc - 2, argv + 2))
-        return c->run(argc - 2, argv + 2, envp);
+        return c->run(argc - 2, argv + 2, host);
     if (c != NULL)
         return help(1, &argv[1]);
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
@@ -97,7 +97,7 @@ int cli_run(int argc, char **argv, char *const *envp)
     return CLI_USAGE;
 }
 
-int cli_load(struct cli *c, const char *command, int argc, char **argv, char *const *envp,
+int cli_load(struct cli *c, const char *command, int argc, char **argv, const struct cli_host *host,
              const struct setting_group *own)
 {
     struct err e;
@@ -106,11 +106,10 @@ int cli_load(struct cli *c, const char *command, int argc, char **argv, char *co
     memset(c, 0, sizeof(*c));
     c->command = command;
     c->args = argv;
-    c->envp = envp;
     c->groups[c->n_groups++] = config_group(&c->config, c->sources);
     if (own != NULL)
         c->groups[c->n_groups++] = *own;
-    if (settings_load(c->groups, c->n_groups, argc, argv, envp, &c->n_args, &e) == 0)
+    if (settings_load(c->groups, c->n_groups, argc, argv, host->envp, &c->n_args, &e) == 0)
         return CLI_OK;
     return cli_fail_usage(c, e.msg);
 }
@@ -265,12 +264,12 @@ void cli_print_usage(const char *name)
 
 /* --- config ---------------------------------------------------------------- */
 
-int cli_config(int argc, char **argv, char *const *envp)
+int cli_config(int argc, char **argv, const struct cli_host *host)
 {
     struct cli c;
     struct buf b;
     struct err e;
-    int rc = cli_load(&c, "config", argc, argv, envp, NULL);
+    int rc = cli_load(&c, "config", argc, argv, host, NULL);
 
     buf_init(&b, mem_process(), 1 << 20);
     if (rc == CLI_OK && c.n_args > 0)

@@ -15,10 +15,17 @@
 
 #include "base/config.h"
 #include "base/err.h"
+#include "net/asset.h"
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 #define CLI_SETTINGS_MAX 128
+
+/* What the program hands to its commands. */
+struct cli_host {
+    char *const *envp;
+    const struct asset_table *assets; /* the page that serve shows */
+};
 
 /* A command's settings: the server's, and its own. */
 struct cli {
@@ -29,15 +36,14 @@ struct cli {
     size_t n_groups;
     char **args; /* what is no flag */
     int n_args;
-    char *const *envp;
 };
 
 /* The whole command line, argv[0] being the program. */
-int cli_run(int argc, char **argv, char *const *envp);
+int cli_run(int argc, char **argv, const struct cli_host *host);
 
 /* Reads the settings. `own` (n == 0: none) are flags of this command only. On
  * failure says what is wrong, and returns CLI_USAGE; call cli_unload() anyway. */
-int cli_load(struct cli *c, const char *command, int argc, char **argv, char *const *envp,
+int cli_load(struct cli *c, const char *command, int argc, char **argv, const struct cli_host *host,
              const struct setting_group *own) SK_MUST_CHECK;
 void cli_unload(struct cli *c);
 
@@ -57,13 +63,13 @@ void cli_free_secret(char *secret, size_t len);
 int cli_make_dir(const char *path, struct err *e) SK_MUST_CHECK;
 
 /* The commands; argv begins behind the command's name. */
-int cli_serve(int argc, char **argv, char *const *envp);
-int cli_config(int argc, char **argv, char *const *envp);
-int cli_token(int argc, char **argv, char *const *envp);
-int cli_doctor(int argc, char **argv, char *const *envp);
-int cli_export(int argc, char **argv, char *const *envp);
-int cli_import(int argc, char **argv, char *const *envp);
-int cli_list(int argc, char **argv, char *const *envp);
+int cli_serve(int argc, char **argv, const struct cli_host *host);
+int cli_config(int argc, char **argv, const struct cli_host *host);
+int cli_token(int argc, char **argv, const struct cli_host *host);
+int cli_doctor(int argc, char **argv, const struct cli_host *host);
+int cli_export(int argc, char **argv, const struct cli_host *host);
+int cli_import(int argc, char **argv, const struct cli_host *host);
+int cli_list(int argc, char **argv, const struct cli_host *host);
 
 /* Pages of `skein help`. */
 void cli_print_config_help(void);

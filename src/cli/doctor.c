@@ -392,18 +392,18 @@ static void note_unknown_env(void *ctx, const char *name)
     say(ctx, WARN, "settings", "%s in the environment is no setting; see skein help config", name);
 }
 
-int cli_doctor(int argc, char **argv, char *const *envp)
+int cli_doctor(int argc, char **argv, const struct cli_host *host)
 {
     struct doctor d = {0};
     struct cli c;
-    int rc = cli_load(&c, "doctor", argc, argv, envp, NULL);
+    int rc = cli_load(&c, "doctor", argc, argv, host, NULL);
 
     if (rc == CLI_OK && c.n_args > 0)
         rc = cli_fail_usage(&c, "no arguments are taken");
     if (rc == CLI_OK) {
         d.c = &c.config;
         check_settings(&d);
-        settings_each_unknown_env(c.groups, 1, envp, note_unknown_env, &d);
+        settings_each_unknown_env(c.groups, 1, host->envp, note_unknown_env, &d);
         check_tokens(&d);
         check_secret(&d);
         check_tls(&d);

@@ -177,13 +177,13 @@ static int run(const struct cli *c, const struct export_settings *o, struct err 
     return rc;
 }
 
-int cli_export(int argc, char **argv, char *const *envp)
+int cli_export(int argc, char **argv, const struct cli_host *host)
 {
     struct export_settings o = {0};
     struct setting_group own = {table, sizeof(table) / sizeof(table[0]), &o, NULL, true};
     struct cli c;
     struct err e;
-    int rc = cli_load(&c, "export", argc, argv, envp, &own);
+    int rc = cli_load(&c, "export", argc, argv, host, &own);
 
     if (rc == CLI_OK && c.n_args != 1)
         rc = cli_fail_usage(&c, "name one document");

@@ -315,13 +315,13 @@ err_after_file:
     return rc;
 }
 
-int cli_import(int argc, char **argv, char *const *envp)
+int cli_import(int argc, char **argv, const struct cli_host *host)
 {
     struct import_settings o = {0};
     struct setting_group own = {table, sizeof(table) / sizeof(table[0]), &o, NULL, true};
     struct cli c;
     struct err e;
-    int rc = cli_load(&c, "import", argc, argv, envp, &own);
+    int rc = cli_load(&c, "import", argc, argv, host, &own);
 
     if (rc == CLI_OK && c.n_args != 1)
         rc = cli_fail_usage(&c, "name one SQLite file");

@@ -48,12 +48,12 @@ static int print_pages(struct store *s, const char *prefix, struct err *e)
     return 0;
 }
 
-int cli_list(int argc, char **argv, char *const *envp)
+int cli_list(int argc, char **argv, const struct cli_host *host)
 {
     struct cli c;
     struct store *s = NULL;
     struct err e;
-    int rc = cli_load(&c, "list", argc, argv, envp, NULL);
+    int rc = cli_load(&c, "list", argc, argv, host, NULL);
 
     if (rc == CLI_OK && c.n_args > 1)
         rc = cli_fail_usage(&c, "one prefix at most");

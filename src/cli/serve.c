@@ -21,13 +21,13 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/cli_store.h"
-#include "gate/demo_assets.h"
 #include "gate/gate.h"
 #include "net/http_server.h"
 #include "room/room.h"
 
 struct serve {
     const struct config *c;
+    const struct asset_table *assets;
     struct auth *auth;
     struct store *store;
     struct engine *engine;
@@ -119,7 +119,7 @@ static int open_gate(struct serve *s, struct err *e)
     o.engine = s->engine;
     o.auth = s->auth;
     o.store = s->store;
-    o.assets = &demo_assets;
+    o.assets = s->assets;
     o.debug_echo = s->c->debug_echo;
     o.stateless_broadcast = s->c->stateless == CONFIG_STATELESS_BROADCAST;
     return gate_new(&s->gate, &o, e);
@@ -288,9 +288,9 @@ static int open_all(struct serve *s, struct err *e)
     return rc;
 }
 
-static int serve_run(const struct config *c, struct err *e)
+static int serve_run(const struct config *c, const struct asset_table *assets, struct err *e)
 {
-    struct serve s = {.c = c};
+    struct serve s = {.c = c, .assets = assets};
     int rc;
 
     block_signals(&s);
@@ -313,19 +313,19 @@ static void warn_unknown_env(void *ctx, const char *name)
     log_warn("settings.unknown", "variable=%s effect=ignored", name);
 }
 
-int cli_serve(int argc, char **argv, char *const *envp)
+int cli_serve(int argc, char **argv, const struct cli_host *host)
 {
     struct cli c;
     struct err e;
-    int rc = cli_load(&c, "serve", argc, argv, envp, NULL);
+    int rc = cli_load(&c, "serve", argc, argv, host, NULL);
 
     if (rc == CLI_OK && c.n_args > 0)
         rc = cli_fail_usage(&c, "no arguments are taken, only settings");
     if (rc == CLI_OK) {
         log_set_level((enum log_level)c.config.log_level);
         log_set_format((enum log_format)c.config.log_format);
-        settings_each_unknown_env(c.groups, 1, envp, warn_unknown_env, NULL);
-        if (config_check(&c.config, &e) != 0 || serve_run(&c.config, &e) != 0)
+        settings_each_unknown_env(c.groups, 1, host->envp, warn_unknown_env, NULL);
+        if (config_check(&c.config, &e) != 0 || serve_run(&c.config, host->assets, &e) != 0)
             rc = cli_fail(&e);
     }
     cli_unload(&c);

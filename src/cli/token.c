@@ -82,7 +82,7 @@ static int print_token(const struct token_settings *s, const char *secret, size_
     return rc == 0 ? CLI_OK : CLI_FAILED;
 }
 
-int cli_token(int argc, char **argv, char *const *envp)
+int cli_token(int argc, char **argv, const struct cli_host *host)
 {
     struct token_settings s = {0};
     struct setting_group own = {table, sizeof(table) / sizeof(table[0]), &s, NULL, true};
@@ -90,7 +90,7 @@ int cli_token(int argc, char **argv, char *const *envp)
     struct err e;
     char *secret = NULL;
     size_t secret_len = 0;
-    int rc = cli_load(&c, "token", argc, argv, envp, &own);
+    int rc = cli_load(&c, "token", argc, argv, host, &own);
 
     if (rc == CLI_OK && c.n_args > 0)
         rc = cli_fail_usage(&c, "no arguments are taken");

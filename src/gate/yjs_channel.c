@@ -8,11 +8,6 @@
 #include "gate/gate_priv.h"
 #include "gate/yjs_socket.h"
 
-/* Of one socket, over all its documents: Hocuspocus' own limits. */
-#define UNJOINED_FRAMES_MAX 1000
-#define UNJOINED_BYTES_MAX (5u << 20)
-#define UNJOINED_CHANNELS_MAX 100
-
 static const struct member_ops channel_ops;
 
 static struct yjs_channel *channel_of(struct member *m)
@@ -55,7 +50,7 @@ struct yjs_channel *yjs_channel_new(struct yjs_socket *s, const char *address, s
     struct yjs_channel *c;
 
     assert(room_len <= len && len <= UINT16_MAX);
-    if (s->n_unjoined >= UNJOINED_CHANNELS_MAX ||
+    if (s->n_unjoined >= LIMIT_UNJOINED_CHANNELS ||
         s->n_channels >= gate__options(s->gate)->channels_max)
         return NULL;
     c = mem_alloc_zero(mem_process(), sizeof(*c) + len);
@@ -176,7 +171,8 @@ static void wait_for_join(struct yjs_channel *c, const uint8_t *p, size_t n)
 {
     struct yjs_socket *s = c->s;
 
-    if (s->unjoined_frames >= UNJOINED_FRAMES_MAX || n > UNJOINED_BYTES_MAX - s->unjoined_bytes) {
+    if (s->unjoined_frames >= LIMIT_UNJOINED_FRAMES ||
+        n > LIMIT_UNJOINED_BYTES - s->unjoined_bytes) {
         yjs_socket_close(s, YJS_CLOSE_TOO_BIG, "too much was sent before a document was joined");
         return;
     }

@@ -34,6 +34,7 @@ struct load_op {
     struct room_op op;
     struct room *room;
     bool is_more; /* the log was longer than one read */
+    uint64_t began_us;
     struct store_load load;
     struct store_read read;
 };
@@ -142,6 +143,7 @@ static void load_done(struct room_op *op)
         return;
     ydoc_forget_changes(r->doc.ydoc);
     metrics_add(METRIC_ROOM_LOADS, 1);
+    metrics_observe_us(METRIC_LOAD_TIME, loop_now_us(r->hub->loop) - lo->began_us);
     room__on_ready(r, 0, NULL);
 }
 
@@ -162,6 +164,7 @@ int doc__start_load(struct room *r)
     lo->op.done = load_done;
     lo->op.release = load_release;
     lo->room = r;
+    lo->began_us = loop_now_us(r->hub->loop);
     lo->load.op.done = on_store_done;
     lo->load.op.user = &lo->op;
     lo->load.key = (struct store_key){"", STORE_DOCUMENT, room_name(r)};
@@ -392,6 +395,7 @@ struct commit_op {
     struct store_append append;
     struct store_record *records;
     size_t n, cap;
+    uint64_t began_us;
 };
 
 static void commit_done(struct room_op *op)
@@ -404,6 +408,7 @@ static void commit_done(struct room_op *op)
         room__close(r, c->append.op.code, c->append.op.err.msg);
         return;
     }
+    metrics_observe_us(METRIC_DURABLE_TIME, loop_now_us(r->hub->loop) - c->began_us);
     r->doc.durable = c->append.first_seq + c->n - 1;
     send_acks(r);
     doc__snapshot_if_due(r, false);
@@ -427,6 +432,7 @@ static int commit(struct room *r)
     c->op.done = commit_done;
     c->op.release = commit_release;
     c->room = r;
+    c->began_us = loop_now_us(r->hub->loop);
     c->append.op.done = on_store_done;
     c->append.op.user = &c->op;
     c->append.room = d->store_id;

@@ -16,6 +16,8 @@
 #include "harness.h"
 
 static char *const no_env[] = {NULL};
+static const struct asset_table no_page;
+static const struct cli_host host = {.envp = no_env, .assets = &no_page};
 
 /* A document whose shared text "t" says "hi", as Yjs wrote it, and the same with "!" behind. */
 static const uint8_t hi[] = {1, 1, 0xe9, 7, 0, 4, 1, 1, 't', 2, 'h', 'i', 0};
@@ -76,7 +78,7 @@ static int run(const char *line)
     fflush(NULL);
     out = redirect(STDOUT_FILENO, "out");
     err = redirect(STDERR_FILENO, "err");
-    rc = cli_run(argc, argv, no_env);
+    rc = cli_run(argc, argv, &host);
     fflush(NULL);
     restore(STDOUT_FILENO, out);
     restore(STDERR_FILENO, err);
