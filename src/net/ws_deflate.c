@@ -220,6 +220,10 @@ void ws_inflate_event(struct ws_inflater *z, size_t len_max, struct ws_event *ev
     int rc;
 
     assert(ev->type == WS_EVENT_MESSAGE && ev->is_compressed);
+    if (z == NULL) {
+        set_error(ev, WS_CLOSE_TRY_LATER, "there is no memory for this message");
+        return;
+    }
     rc = ws_inflate(z, ev->p, ev->len, len_max, &plain);
     if (rc == SK_ETOOBIG) {
         set_error(ev, WS_CLOSE_TOO_BIG, "a message inflates to more than the limit");

@@ -40,7 +40,8 @@ void ws_inflater_free(struct ws_inflater *z);
 SK_MUST_CHECK int ws_inflate(struct ws_inflater *z, const uint8_t *p, size_t len, size_t len_max,
                              struct ws_bytes *out);
 /* Turns a compressed WS_EVENT_MESSAGE into a plain one, or into WS_EVENT_ERROR
- * with 1007 (corrupt, or text that is not UTF-8) or 1009. */
+ * with 1007 (corrupt, or text that is not UTF-8), 1009, or 1013 when z is NULL
+ * because ws_inflater_new() had no memory. */
 void ws_inflate_event(struct ws_inflater *z, size_t len_max, struct ws_event *ev);
 
 /* level: 1 (fast, the usual choice) to 9. NULL as above. */
