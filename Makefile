@@ -50,7 +50,7 @@ crash: all
 tsan: all
 	@cmake --preset tsan >/dev/null
 	@cmake --build build/tsan -j $(JOBS)
-	@UNIT_PRESET=tsan SKEIN=$(CURDIR)/build/tsan/skein tools/test unit wire
+	@UNIT_PRESET=tsan SKEIN_BIN=$(CURDIR)/build/tsan/skein tools/test unit wire
 
 bench: all
 	@bench/run
