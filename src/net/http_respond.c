@@ -156,19 +156,28 @@ void http__respond_static(struct http_exchange *x, int status, const struct http
     http__finish(x);
 }
 
+/* The text as a body that ends with one line feed. */
+static struct rbuf *line_of(const struct http_exchange *x, const char *text)
+{
+    size_t n = strlen(text);
+    struct rbuf *body;
+
+    if (n > 0 && text[n - 1] == '\n')
+        n--;
+    body = rbuf_new(&x->wk->server->account, n + 1);
+    if (body == NULL)
+        return NULL;
+    memcpy(body->bytes, text, n);
+    body->bytes[n] = '\n';
+    return body;
+}
+
 void http_respond_text(struct http_exchange *x, int status, const char *text)
 {
     bool is_json = text[0] == '{';
     struct http_header type = {"Content-Type",
                                is_json ? "application/json" : "text/plain; charset=utf-8"};
-    size_t n = strlen(text);
-    struct rbuf *body = rbuf_new(&x->wk->server->account, n + 1);
-
-    if (body != NULL) {
-        memcpy(body->bytes, text, n);
-        body->bytes[n] = '\n';
-    }
-    http_respond(x, status, &type, 1, body);
+    http_respond(x, status, &type, 1, line_of(x, text));
 }
 
 /* Lines of the parser's are taken apart again, since http_respond() wants them so. */
@@ -178,7 +187,6 @@ void http__respond_error(struct http_exchange *x, const struct http_error *err)
     char lines[256];
     size_t n = 1, len = err->headers != NULL ? strlen(err->headers) : 0;
     char *save, *line;
-    struct rbuf *body;
 
     assert(len < sizeof(lines));
     memcpy(lines, err->headers != NULL ? err->headers : "", len);
@@ -192,10 +200,5 @@ void http__respond_error(struct http_exchange *x, const struct http_error *err)
         headers[n].name = line;
         headers[n++].value = colon + 1 + strspn(colon + 1, " ");
     }
-    body = rbuf_new(&x->wk->server->account, strlen(err->words) + 1);
-    if (body != NULL) {
-        memcpy(body->bytes, err->words, body->len - 1u);
-        body->bytes[body->len - 1u] = '\n';
-    }
-    http_respond(x, err->status, headers, n, body);
+    http_respond(x, err->status, headers, n, line_of(x, err->words));
 }

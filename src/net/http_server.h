@@ -26,25 +26,30 @@
 struct http_server;
 struct http_exchange; /* one request and its response */
 
+/* Strings and lists are copied. A number of 0 means the default in brackets. */
 struct http_server_options {
-    const char *listen;    /* "127.0.0.1:8080", "[::]:443", "unix:/run/skein.sock" */
-    unsigned workers;      /* 1 or more */
-    const char *tls_cert;  /* PEM file with the chain, or NULL: no TLS */
-    const char *tls_key;   /* PEM file */
-    const char *const *origins;  /* CORS and WebSocket origins that are allowed; "*" for all */
-    size_t n_origins;            /* 0: same origin only */
-    const char *const *trusted;  /* proxies whose forwarding headers count: addresses, CIDR */
+    const char *listen;         /* "127.0.0.1:8080", "[::]:443", "unix:/run/skein.sock" */
+    unsigned workers;           /* 1 or more */
+    const char *tls_cert;       /* PEM file with the chain, or NULL: no TLS */
+    const char *tls_key;        /* PEM file */
+    const char *const *origins; /* CORS and WebSocket origins that are allowed; "*" for all */
+    size_t n_origins;           /* 0: same origin only */
+    const char *const
+        *trusted; /* proxies whose forwarding headers count: addresses, CIDR, "unix" */
     size_t n_trusted;
-    bool proxy_protocol;         /* every connection starts with a PROXY header */
-    bool ws_compress;            /* offer permessage-deflate */
-    size_t message_bytes_max;    /* of a WebSocket message */
-    size_t body_bytes_max;       /* of a request */
-    unsigned connections_max;    /* in the whole process */
-    unsigned head_timeout_ms;    /* a request's head must be complete by then */
-    unsigned idle_timeout_ms;    /* keep-alive without a request */
-    unsigned ping_ms;            /* WebSocket: ping after this much silence, close after twice */
-    void *ctx;                   /* for the callbacks */
-    /* Called on each loop's thread before it accepts, and after its last connection is gone. */
+    bool proxy_protocol;      /* every connection starts with a PROXY header; only the trusted may
+                                 connect */
+    bool ws_compress;         /* offer permessage-deflate */
+    size_t message_bytes_max; /* of a WebSocket message [16 MB] */
+    size_t body_bytes_max;    /* of a request [1 MB] */
+    unsigned connections_max; /* of this server; more get a 503 [20,000] */
+    unsigned head_timeout_ms; /* a request's head must be complete by then [10,000] */
+    unsigned idle_timeout_ms; /* keep-alive without a request [60,000] */
+    unsigned ping_ms; /* WebSocket: ping after this much silence, close after twice [30,000] */
+    void *ctx;        /* for the callbacks */
+    /* Called on each loop's thread: before it accepts, and at its end, when the last
+     * connection of all loops is gone. Messages that are posted to it then are
+     * run by http_server_free(). */
     void (*on_worker_start)(void *ctx, struct loop *l);
     void (*on_worker_stop)(void *ctx, struct loop *l);
     void (*on_request)(void *ctx, struct http_exchange *x);
@@ -71,7 +76,8 @@ bool http_server_is_draining(const struct http_server *s); /* any thread */
 
 /* --- one exchange ------------------------------------------------------- */
 
-/* Valid until the response is given. Slices point into the connection's memory. */
+/* Valid until the response is given, also when the connection goes before that: every
+ * exchange must be answered once. Slices point into the exchange. */
 const struct http_request *http_exchange_request(const struct http_exchange *x);
 const uint8_t *http_exchange_body(const struct http_exchange *x, size_t *n);
 struct loop *http_exchange_loop(const struct http_exchange *x);

@@ -46,7 +46,8 @@ struct ws *http_upgrade(struct http_exchange *x, const struct ws_ops *ops, void 
     long n;
 
     assert(x->is_handling && loop_is_current(x->wk->loop));
-    if (c == NULL || c->is_ending) { /* the peer did not wait for the application */
+    if (c == NULL || c->is_ending || c->has_eof) { /* the peer did not wait */
+        x->must_close = true;
         http__finish(x);
         return NULL;
     }

@@ -334,10 +334,10 @@ static bool run_tasks(struct loop *l)
     return true;
 }
 
-static void keep_for_next_turn(struct loop *l)
+static void keep_for_next_turn(struct loop *l, bool is_cut_off)
 {
     list_append(&l->tasks, &l->later);
-    if (l->tasks.first != NULL)
+    if (l->tasks.first != NULL || is_cut_off)
         uv_idle_start(&l->no_wait, on_idle);
     else
         uv_idle_stop(&l->no_wait);
@@ -371,15 +371,14 @@ static void on_turn_end(uv_prepare_t *h)
 {
     struct loop *l = h->loop->data;
 
-    for (unsigned round = 0; round < TURN_END_ROUNDS_MAX; round++) {
-        bool more = run_tasks(l);
+    bool more = true;
 
+    for (unsigned round = 0; round < TURN_END_ROUNDS_MAX && more; round++) {
+        more = run_tasks(l);
         if (l->flush != NULL && l->tasks.first == NULL && l->flush(l->worker))
             more = true;
-        if (!more)
-            break;
     }
-    keep_for_next_turn(l);
+    keep_for_next_turn(l, more);
     set_clock(l);
 }
 

@@ -9,7 +9,8 @@
  * happened in a turn leaves in one writev() a socket.
  *
  * Threads: loop_post() and loop_stop() may be called from anywhere. All else
- * belongs to the loop's own thread and asserts it.
+ * belongs to the loop's own thread and asserts it; while the loop is not
+ * running, it belongs to whoever made it.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,9 +24,10 @@ struct loop;
 /* `index` is the worker's number. The account is charged with all that lives on the loop. */
 int loop_new(struct loop **out, unsigned index, struct mem_account *parent,
              struct err *e) SK_MUST_CHECK;
-/* After loop_run() has returned and everything on it was closed. */
+/* After loop_run() has returned and everything on it was closed. Runs what is
+ * left in the mailbox. NULL is allowed. */
 void loop_free(struct loop *l);
-/* Runs on the calling thread until loop_stop(), then closes what is left open. */
+/* Runs on the calling thread until loop_stop(). May be called again. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l); /* any thread */
 

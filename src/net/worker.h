@@ -57,6 +57,11 @@ struct worker {
     struct worker_twin twins[WORKER_TWINS];
     bool has_twins;
     unsigned pongs_left; /* in the current read */
+    struct {             /* beyond those: the latest ping, answered at the read's end */
+        uint8_t bytes[WS_CONTROL_BYTES_MAX];
+        uint8_t len;
+        bool is_set;
+    } late_ping;
     struct worker_stats stats;
 
     int listen_fd, spare_fd;

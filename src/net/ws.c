@@ -115,6 +115,23 @@ static void on_peer_close(struct conn *c, uint16_t code)
     conn__end_after_flush(c);
 }
 
+/* A flood of pings is not answered with a flood: RFC 6455, 5.5.3 lets us answer
+ * the latest one only. */
+static void on_ping(struct conn *c, const struct ws_event *ev)
+{
+    struct worker *wk = c->wk;
+
+    if (wk->pongs_left > 0) {
+        wk->pongs_left--;
+        put_control(c, WS_OP_PONG, ev->p, ev->len);
+        return;
+    }
+    wk->late_ping.is_set = true;
+    wk->late_ping.len = (uint8_t)ev->len;
+    if (ev->len > 0)
+        memcpy(wk->late_ping.bytes, ev->p, ev->len);
+}
+
 static void on_event(struct conn *c, struct ws_event *ev)
 {
     struct ws *w = &c->ws;
@@ -129,10 +146,8 @@ static void on_event(struct conn *c, struct ws_event *ev)
         w->ops->on_message(w, ev->opcode == WS_OP_TEXT ? WS_TEXT : WS_BINARY, ev->p, ev->len);
         return;
     case WS_EVENT_PING:
-        if (c->wk->pongs_left > 0 && !w->close_sent) {
-            c->wk->pongs_left--;
-            put_control(c, WS_OP_PONG, ev->p, ev->len);
-        }
+        if (!w->close_sent)
+            on_ping(c, ev);
         return;
     case WS_EVENT_CLOSE:
         on_peer_close(c, ev->close_code);
@@ -155,6 +170,11 @@ size_t ws__feed(struct conn *c, uint8_t *p, size_t n)
         used += ws_parser_feed(&c->ws.parser, p + used, n - used, &ev);
         on_event(c, &ev);
     } while (ev.type != WS_EVENT_NEED_MORE && !c->is_ending && ws__wants_input(c));
+    if (c->wk->late_ping.is_set) {
+        c->wk->late_ping.is_set = false;
+        if (!c->ws.close_sent)
+            put_control(c, WS_OP_PONG, c->wk->late_ping.bytes, c->wk->late_ping.len);
+    }
     return used;
 }
 

@@ -51,8 +51,8 @@ struct ws_ops {
 void ws_set_user(struct ws *w, const struct ws_ops *ops, void *user);
 void *ws_get_user(const struct ws *w);
 struct loop *ws_loop(const struct ws *w);
-uint64_t ws_id(const struct ws *w);          /* unique in the process */
-const char *ws_peer(const struct ws *w);     /* "192.0.2.1", after trusted forwarding headers */
+uint64_t ws_id(const struct ws *w);      /* unique in the process */
+const char *ws_peer(const struct ws *w); /* "192.0.2.1", after trusted forwarding headers */
 bool ws_is_closing(const struct ws *w);
 
 /* A frame for sharing: FIN, unmasked, of `kind`, with the concatenated parts.
@@ -75,7 +75,9 @@ bool ws_can_take(const struct ws *w); /* the queue is below its mark */
 void ws_close(struct ws *w, uint16_t code, const char *reason);
 
 /* Moves the connection to another loop, with unread bytes and queued frames.
- * Nothing of it may be touched until on_moved() runs there. */
+ * Nothing of it may be touched until on_moved() runs there, not even closed.
+ * on_moved() always comes; when the connection broke meanwhile, on_closed()
+ * follows it. Moving to the loop that it is on is allowed. */
 void ws_move(struct ws *w, struct loop *to);
 
 /* Pauses reading, for back-pressure by the gateway. */

@@ -1,6 +1,8 @@
 #include "net/http_server.h"
 
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/un.h>
 
 #include "net_client.h"
 
@@ -314,6 +316,39 @@ TEST(http, connections_max)
     stop_server();
 }
 
+/* When no descriptor is left the client is told, and the listener does not spin. */
+TEST(http, no_descriptor_left)
+{
+    struct rlimit before, less;
+    struct sockaddr_in a = {.sin_family = AF_INET};
+    int fd, free_fd, other;
+
+    start();
+    fd = connect_client();
+    send_text(fd, "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    read_head(fd, answer, sizeof(answer));
+    other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    a.sin_port = htons((uint16_t)atoi(strrchr(http_server_url(server), ':') + 1));
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    getrlimit(RLIMIT_NOFILE, &before);
+    less = before;
+    free_fd = dup(fd);
+    close(free_fd);
+    less.rlim_cur = (rlim_t)free_fd;
+    setrlimit(RLIMIT_NOFILE, &less);
+    CHECK_EQ(connect(other, (struct sockaddr *)&a, sizeof(a)), 0);
+    read_to_end(other, answer, sizeof(answer));
+    setrlimit(RLIMIT_NOFILE, &before);
+    CHECK(has(answer, "HTTP/1.1 503 "));
+    close(other);
+    send_text(fd, "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n");
+    read_exactly(fd, answer, strlen("GET||127.0.0.1\n"));
+    read_head(fd, answer, sizeof(answer));
+    CHECK(has(answer, "200 OK"));
+    close(fd);
+    stop_server();
+}
+
 /* --- files ---------------------------------------------------------------- */
 
 static const struct {
@@ -522,6 +557,62 @@ TEST(http, addresses_that_cannot_be_listened_on)
         CHECK(s == NULL);
         CHECK(has(e.msg, listen_rows[i].part));
     }
+}
+
+static int connect_unix(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(a.sun_path, path);
+    CHECK_EQ(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    return fd;
+}
+
+/* A UNIX socket serves with several workers; its file is taken over when its
+ * server is dead, and not while it lives; a proxy behind it may be trusted. */
+TEST(http, unix_socket)
+{
+    static const char *const trusted[] = {"unix"};
+    struct http_server_options o = default_options();
+    struct http_server *second;
+    char folder[] = "/tmp/skein-unix-XXXXXX", path[64], listen_on[80];
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct err e;
+    int fd;
+
+    CHECK(mkdtemp(folder) != NULL);
+    snprintf(path, sizeof(path), "%s/s", folder);
+    snprintf(listen_on, sizeof(listen_on), "unix:%s", path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    strcpy(a.sun_path, path);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+    close(fd); /* the file stays, nobody listens */
+    o.on_request = on_request;
+    o.listen = listen_on;
+    o.workers = 2;
+    o.trusted = trusted;
+    o.n_trusted = 1;
+    start_server(&o);
+    CHECK_STR(http_server_url(server), listen_on);
+    CHECK(http_server_new(&second, &o, &e) < 0);
+    CHECK(has(e.msg, "another server"));
+    for (unsigned i = 0; i < 20; i++) {
+        fd = connect_unix(path);
+        send_text(fd, "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        read_to_end(fd, answer, sizeof(answer));
+        CHECK(has(answer, "GET||unix"));
+        close(fd);
+    }
+    fd = connect_unix(path);
+    send_text(fd, "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                  "Forwarded: for=192.0.2.60\r\n\r\n");
+    read_to_end(fd, answer, sizeof(answer));
+    CHECK(has(answer, "GET||192.0.2.60"));
+    close(fd);
+    stop_server();
+    CHECK(access(path, F_OK) != 0);
+    rmdir(folder);
 }
 
 /* SO_REUSEPORT would let a second server take half of the connections. */

@@ -238,6 +238,32 @@ TEST(ws, byte_by_byte_fragments_with_a_ping_between)
     stop();
 }
 
+/* Of a flood of pings the first are answered each, and the last one is. */
+TEST(ws, flood_of_pings)
+{
+    static uint8_t bytes[3000 * 10];
+    unsigned pongs = 0;
+    char number[8];
+    uint8_t *end = bytes;
+    int fd;
+
+    start(1);
+    fd = connect_ws("/echo");
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(number, sizeof(number), "%04u", i);
+        end = put_frame(end, WS_OP_PING, WS_FLAG_FIN, number, 4);
+    }
+    send_bytes(fd, bytes, (size_t)(end - bytes));
+    do {
+        read_frame(fd, &f);
+        CHECK_EQ(f.first, 0x8a);
+        pongs++;
+    } while (memcmp(f.p, "2999", 4) != 0);
+    CHECK(pongs >= 65 && pongs < 2000);
+    close(fd);
+    stop();
+}
+
 /* Messages that arrive together are answered in one write. */
 TEST(ws, pipelined_echoes_leave_in_few_writes)
 {
