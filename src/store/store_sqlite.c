@@ -52,9 +52,15 @@ static const char *const statement_sql[] = {
 
 /* ---- errors ---- */
 
-static int code_of(sqlite3 *db)
+/* SQLite's own note of errno is not taken when it is a COMMIT that fails. */
+static int errno_of(const struct sqlite_conn *c)
 {
-    switch (sqlite3_errcode(db) & 0xff) {
+    return c->sys_errno != 0 ? c->sys_errno : sqlite3_system_errno(c->db);
+}
+
+static int code_of(const struct sqlite_conn *c)
+{
+    switch (sqlite3_errcode(c->db) & 0xff) {
     case SQLITE_FULL:
         return SK_ENOSPC;
     case SQLITE_READONLY:
@@ -75,7 +81,7 @@ static int code_of(sqlite3 *db)
     default:
         break;
     }
-    switch (sqlite3_system_errno(db)) {
+    switch (errno_of(c)) {
     case ENOSPC:
     case EDQUOT:
         return SK_ENOSPC;
@@ -91,7 +97,7 @@ static int code_of(sqlite3 *db)
 
 int store__sqlite_fail(struct sqlite_conn *c, const char *what, struct err *e)
 {
-    int code = code_of(c->db);
+    int code = code_of(c);
 
     switch (code) {
     case SK_ECORRUPT:
@@ -106,8 +112,7 @@ int store__sqlite_fail(struct sqlite_conn *c, const char *what, struct err *e)
         return err_set(e, code, "%s: %s", what, err_str(code));
     default:
         return err_set(e, code, "%s: %s (%s)", what, sqlite3_errmsg(c->db),
-                       sqlite3_system_errno(c->db) != 0 ? strerror(sqlite3_system_errno(c->db))
-                                                        : "no system error");
+                       errno_of(c) != 0 ? strerror(errno_of(c)) : "no system error");
     }
 }
 
@@ -127,11 +132,24 @@ sqlite3_stmt *store__sqlite_use(struct sqlite_conn *c, enum sqlite_statement st)
     return c->statements[st];
 }
 
+int store__sqlite_step(struct sqlite_conn *c, sqlite3_stmt *st)
+{
+    int rc;
+
+    c->sys_errno = errno = 0;
+    if (st == NULL)
+        return SQLITE_ERROR;
+    rc = sqlite3_step(st);
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        c->sys_errno = errno;
+    return rc;
+}
+
 int store__sqlite_run(struct sqlite_conn *c, sqlite3_stmt *st, const char *what, struct err *e)
 {
     int code = 0;
 
-    if (st == NULL || sqlite3_step(st) != SQLITE_DONE)
+    if (store__sqlite_step(c, st) != SQLITE_DONE)
         code = store__sqlite_fail(c, what, e);
     sqlite3_reset(st);
     return code;
@@ -160,7 +178,7 @@ int store__sqlite_get_id(struct sqlite_conn *c, enum sqlite_statement id, int64_
 
     *out = 0;
     sqlite3_bind_int64(st, 1, v);
-    step = st == NULL ? SQLITE_ERROR : sqlite3_step(st);
+    step = store__sqlite_step(c, st);
     if (step == SQLITE_ROW)
         *out = sqlite3_column_int64(st, 0);
     else if (step == SQLITE_DONE)
@@ -175,8 +193,11 @@ int store__sqlite_exec(sqlite3 *db, const char *sql, const char *what, struct er
 {
     struct sqlite_conn c = {.db = db};
 
-    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
-                                                                : store__sqlite_fail(&c, what, e);
+    errno = 0;
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return 0;
+    c.sys_errno = errno;
+    return store__sqlite_fail(&c, what, e);
 }
 
 /* SQLite may have rolled back by itself already. */
@@ -243,8 +264,12 @@ static int checkpoint(struct store_backend *b, enum store_side side, struct err 
 {
     struct sqlite_store *s = store__sqlite_of(b);
     int frames = 0, done = 0;
-    int rc = sqlite3_wal_checkpoint_v2(s->conns[side].db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
-                                       &done);
+    int rc;
+
+    errno = 0;
+    rc = sqlite3_wal_checkpoint_v2(s->conns[side].db, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames,
+                                   &done);
+    s->conns[side].sys_errno = errno;
 
     if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
         return 0; /* somebody else is at it; there will be another time */

@@ -80,6 +80,7 @@ enum sqlite_statement { STORE_STATEMENTS(X) ST_COUNT };
 
 struct sqlite_conn {
     sqlite3 *db;
+    int sys_errno; /* of the last step that failed; 0: not known */
     sqlite3_stmt *statements[ST_COUNT];
 };
 
@@ -119,6 +120,8 @@ struct sqlite_store {
 
 /* NULL when it cannot be prepared. Bindings of the last use are gone. */
 sqlite3_stmt *store__sqlite_use(struct sqlite_conn *c, enum sqlite_statement st);
+/* sqlite3_step() that keeps errno. A NULL statement is an error. */
+int store__sqlite_step(struct sqlite_conn *c, sqlite3_stmt *st);
 /* Steps a statement that returns no row. 0, or the code with words in *e. */
 int store__sqlite_run(struct sqlite_conn *c, sqlite3_stmt *st, const char *what, struct err *e);
 /* use and run, with ?1 bound. */

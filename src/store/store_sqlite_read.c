@@ -11,11 +11,11 @@ static int add_rows(struct sqlite_conn *c, enum sqlite_statement id, int64_t roo
                     const struct store_range *r, struct store_log *l, struct err *e)
 {
     sqlite3_stmt *st = store__sqlite_use(c, id);
-    int rc = 0, step = st == NULL ? SQLITE_ERROR : SQLITE_ROW;
+    int rc = 0, step = SQLITE_ROW;
 
     sqlite3_bind_int64(st, 1, room);
     sqlite3_bind_int64(st, 2, (sqlite3_int64)r->from);
-    while (rc == 0 && !l->more && st != NULL && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && !l->more && (step = store__sqlite_step(c, st)) == SQLITE_ROW) {
         struct store_blob b = {.room = room,
                                .first = (uint64_t)sqlite3_column_int64(st, 0),
                                .last = (uint64_t)sqlite3_column_int64(st, 1),
@@ -105,7 +105,7 @@ static int read_snapshot(struct sqlite_conn *c, struct store_load *l, struct err
     int rc = 0, step = SQLITE_ERROR;
 
     sqlite3_bind_int64(st, 1, l->room);
-    while (l->snapshot == NULL && st != NULL && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    while (l->snapshot == NULL && (step = store__sqlite_step(c, st)) == SQLITE_ROW) {
         rc = unpack_snapshot(l, sqlite3_column_blob(st, 2), (size_t)sqlite3_column_bytes(st, 2),
                              sqlite3_column_int64(st, 1));
         if (rc == SK_ETOOBIG) {
@@ -134,7 +134,7 @@ static int find_room(struct sqlite_conn *c, struct store_load *l, struct err *e)
     sqlite3_bind_text(st, 1, l->key.tenant, -1, SQLITE_STATIC);
     sqlite3_bind_text(st, 2, store_kind_name(l->key.kind), -1, SQLITE_STATIC);
     sqlite3_bind_text(st, 3, l->key.name, -1, SQLITE_STATIC);
-    step = st == NULL ? SQLITE_ERROR : sqlite3_step(st);
+    step = store__sqlite_step(c, st);
     if (step == SQLITE_DONE) {
         rc = err_set(e, SK_ENOTFOUND, "there is no such room");
     } else if (step != SQLITE_ROW) {
@@ -221,7 +221,7 @@ static int read_tail_heads(struct sqlite_conn *c, struct map64 *heads, struct er
     sqlite3_stmt *st = store__sqlite_use(c, ST_HEADS_TAIL);
     int rc = 0, step = SQLITE_ERROR;
 
-    while (rc == 0 && st != NULL && (step = sqlite3_step(st)) == SQLITE_ROW)
+    while (rc == 0 && (step = store__sqlite_step(c, st)) == SQLITE_ROW)
         rc = map64_set(heads, (uint64_t)sqlite3_column_int64(st, 0),
                        (void *)(uintptr_t)sqlite3_column_int64(st, 1), NULL);
     if (rc == 0 && step != SQLITE_DONE)
@@ -268,7 +268,7 @@ static int add_rooms(struct sqlite_conn *c, struct store_list *l, struct buf *na
     sqlite3_bind_text(st, 3, l->after != NULL ? l->after : "", -1, SQLITE_STATIC);
     sqlite3_bind_text(st, 4, prefix, -1, SQLITE_STATIC);
     sqlite3_bind_int64(st, 5, (sqlite3_int64)l->limit);
-    while (rc == 0 && st != NULL && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    while (rc == 0 && (step = store__sqlite_step(c, st)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(st, 3);
 
         if (name == NULL || strncmp(name, prefix, prefix_len) != 0)

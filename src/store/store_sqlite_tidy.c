@@ -92,7 +92,7 @@ static int move_start(struct sqlite_store *s, struct err *e)
 
     store__sqlite_move_reset(s);
     while (rc == 0 && st != NULL && bytes < MOVE_BYTES_MAX &&
-           (step = sqlite3_step(st)) == SQLITE_ROW) {
+           (step = store__sqlite_step(c, st)) == SQLITE_ROW) {
         rc = add_tail_row(s, st);
         if (rc != 0)
             err_set(e, rc, "the tail cannot be moved");
@@ -312,7 +312,7 @@ static int purge_find(struct sqlite_store *s, int64_t before_ms, struct purge_ro
     *count = 0;
     sqlite3_bind_int64(st, 1, s->purge_cursor);
     sqlite3_bind_int64(st, 2, PURGE_ROWS_STEP);
-    while (st != NULL && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    while ((step = store__sqlite_step(c, st)) == SQLITE_ROW) {
         struct purge_row *r = &rows[*count];
 
         if (sqlite3_column_int64(st, 4) >= before_ms)

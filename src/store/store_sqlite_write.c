@@ -37,7 +37,7 @@ int store__sqlite_read_heads(struct sqlite_store *s, struct err *e)
     map64_init(&s->heads, s->mem);
     s->heads_whole = false;
     st = store__sqlite_use(c, ST_HEADS_TAIL);
-    while (rc == 0 && st != NULL && (step = sqlite3_step(st)) == SQLITE_ROW)
+    while (rc == 0 && (step = store__sqlite_step(c, st)) == SQLITE_ROW)
         rc = set_head(s, sqlite3_column_int64(st, 0), (uint64_t)sqlite3_column_int64(st, 1), e);
     if (rc == 0 && step != SQLITE_DONE)
         rc = store__sqlite_fail(c, "read the tail", e);
