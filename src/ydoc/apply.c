@@ -6,13 +6,11 @@
  *    the document. Memory can still end, and the walk through concurrent items
  *    can exceed its limit, in the middle: where the latter is possible at all,
  *    a copy of the document is made first and put back.
- * 3. The structs are integrated straight from the bytes, in the order of Yjs's
- *    integrateStructs: highest client first; a struct that names one that is
- *    missing waits on a stack while the client it needs goes ahead. What cannot
- *    be reached becomes pending, with everything after it of the same client.
+ * 3. The structs are integrated straight from the bytes (schedule.c); what
+ *    lacks a predecessor becomes pending.
  * 4. Deletions, then what was pending once more, then the transaction's end.
  */
-#include "ydoc/store.h"
+#include "ydoc/schedule.h"
 
 #include <assert.h>
 #include <string.h>
@@ -134,298 +132,6 @@ static bool apply_typing(struct ydoc *doc, const uint8_t *update, size_t len)
     c->state += t.units;
     doc->applied = YDOC_APPLIED_STRUCTS;
     return true;
-}
-
-/* ---- 3. structs -------------------------------------------------------------------- */
-
-struct run {
-    struct ydoc *doc;
-    const uint8_t *end; /* of the update */
-    bool dry;           /* only find out what would stay pending */
-    uint32_t target;    /* source whose turn it is */
-    uint32_t blocked;   /* how many cannot go on */
-};
-
-/* The next struct of a source, and the source as it is after it. */
-struct head {
-    struct wire_struct s;
-    struct wire_section after;
-};
-
-/* Clients descending, the sections of one client as they stand in the update. */
-static bool source_before(const struct source *a, const struct source *b)
-{
-    return a->client > b->client || (a->client == b->client && a->p < b->p);
-}
-
-static void sort_sources(struct source *v, uint32_t n)
-{
-    uint32_t sorted = 1;
-
-    while (sorted < n && !source_before(&v[sorted], &v[sorted - 1]))
-        sorted++;
-    if (sorted >= n)
-        return;
-    for (uint32_t built = n / 2, end = n; end > 1;) {
-        struct source s;
-        uint32_t i;
-
-        if (built > 0) {
-            i = --built;
-            s = v[i];
-        } else {
-            s = v[--end];
-            v[end] = v[0];
-            i = 0;
-        }
-        for (;;) {
-            uint32_t child = 2 * i + 1;
-
-            if (child >= end)
-                break;
-            if (child + 1 < end && source_before(&v[child], &v[child + 1]))
-                child++;
-            if (!source_before(&s, &v[child]))
-                break;
-            v[i] = v[child];
-            i = child;
-        }
-        v[i] = s;
-    }
-}
-
-static void add_source(struct ydoc *doc, const struct wire_section *section)
-{
-    struct source s = {0};
-
-    s.client = section->client;
-    s.p = section->p;
-    s.clock = section->clock;
-    s.left = section->left;
-    s.number = store_find_client(doc, section->client);
-    s.state = s.number == CLIENT_UNKNOWN ? 0 : doc->clients.p[s.number].state;
-    VEC_PUSH(doc, doc->sources, s);
-}
-
-/* As in Yjs the last section of a client counts; nobody writes two. */
-static void drop_repeated(struct ydoc *doc)
-{
-    struct source *v = doc->sources.p;
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < doc->sources.n; i++) {
-        if (n > 0 && v[n - 1].client == v[i].client)
-            n--;
-        v[n++] = v[i];
-    }
-    doc->sources.n = n;
-}
-
-/* Collects the update's sections; returns the reader at the delete set. */
-static struct lib0_reader load_sources(struct ydoc *doc, const uint8_t *update, size_t len)
-{
-    struct lib0_reader r;
-    uint64_t n;
-
-    doc->sources.n = 0;
-    lib0_reader_init(&r, update, len);
-    for (n = lib0_read_varuint(&r); n > 0; n--) {
-        struct wire_section section;
-        struct wire_struct s;
-
-        wire_read_section(&r, &section);
-        if (section.left > 0)
-            add_source(doc, &section);
-        while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
-            ;
-    }
-    assert(r.why == NULL);
-    sort_sources(doc->sources.p, doc->sources.n);
-    drop_repeated(doc);
-    return r;
-}
-
-static bool peek(const struct run *run, uint32_t source, struct head *head)
-{
-    struct source *src = &run->doc->sources.p[source];
-    struct lib0_reader r;
-
-    if (src->blocked || src->left == 0)
-        return false;
-    lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    head->after.p = src->p;
-    head->after.client = src->client;
-    head->after.clock = src->clock;
-    head->after.left = src->left;
-    if (wire_next(&r, &head->after, &head->s, YDOC__NESTING_MAX))
-        return true;
-    assert(r.why == NULL);
-    src->left = 0;
-    return false;
-}
-
-static void advance(const struct run *run, uint32_t source, const struct head *head)
-{
-    struct source *src = &run->doc->sources.p[source];
-
-    src->p = head->after.p;
-    src->clock = head->after.clock;
-    src->left = head->after.left;
-}
-
-/* The source of a client, or doc->sources.n. */
-static uint32_t find_source(const struct ydoc *doc, uint64_t client)
-{
-    uint32_t lo = 0, hi = doc->sources.n;
-
-    while (lo < hi) {
-        uint32_t mid = lo + (hi - lo) / 2;
-
-        if (doc->sources.p[mid].client > client)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < doc->sources.n && doc->sources.p[lo].client == client ? lo : doc->sources.n;
-}
-
-static uint32_t state_of(const struct run *run, uint64_t client)
-{
-    uint32_t number;
-
-    if (run->dry) {
-        uint32_t source = find_source(run->doc, client);
-
-        if (source < run->doc->sources.n)
-            return run->doc->sources.p[source].state;
-    }
-    number = store_find_client(run->doc, client);
-    return number == CLIENT_UNKNOWN ? 0 : run->doc->clients.p[number].state;
-}
-
-/* Yjs's getMissing, first half: the first other client that must go ahead. */
-static bool find_missing(const struct run *run, const struct wire_struct *s, uint64_t *client)
-{
-    if (s->ref == WIRE_GC)
-        return false;
-    *client = s->origin_client;
-    if ((s->info & WIRE_HAS_ORIGIN) && *client != s->client &&
-        s->origin_clock >= state_of(run, *client))
-        return true;
-    *client = s->right_client;
-    if ((s->info & WIRE_HAS_RIGHT) && *client != s->client &&
-        s->right_clock >= state_of(run, *client))
-        return true;
-    *client = s->parent_client;
-    return !wire_has_ids(s) && !s->root && *client != s->client &&
-           s->parent_clock >= state_of(run, *client);
-}
-
-static void note_missing(const struct run *run, uint64_t client, uint32_t clock)
-{
-    struct missing m = {client, clock};
-
-    if (!run->dry)
-        VEC_PUSH(run->doc, run->doc->missing, m);
-}
-
-static void block_stack(struct run *run)
-{
-    struct ydoc *doc = run->doc;
-
-    run->blocked += doc->stack.n;
-    while (doc->stack.n > 0)
-        doc->sources.p[doc->stack.p[--doc->stack.n]].blocked = true;
-}
-
-static void push(const struct run *run, uint32_t source)
-{
-    VEC_PUSH(run->doc, run->doc->stack, source);
-    run->doc->sources.p[source].stacked = true;
-}
-
-static void integrate_head(const struct run *run, uint32_t source, const struct head *head)
-{
-    struct source *src = &run->doc->sources.p[source];
-
-    if (!run->dry) {
-        if (src->number == CLIENT_UNKNOWN)
-            src->number = store_add_client(run->doc, src->client);
-        store_integrate(run->doc, &head->s, src->number);
-    }
-    if (head->s.clock + head->s.len > src->state)
-        src->state = head->s.clock + head->s.len;
-    advance(run, source, head);
-}
-
-/* Handles the head of `*source`. True: go on with `*source`, which has become
- * the one that the old one needs. */
-static bool step(struct run *run, uint32_t *source, const struct head *head)
-{
-    struct ydoc *doc = run->doc;
-    const struct source *src = &doc->sources.p[*source];
-    uint64_t needed;
-    uint32_t other;
-    struct head unused;
-
-    if (head->s.ref == WIRE_SKIP) {
-        advance(run, *source, head);
-        return false;
-    }
-    if (head->s.clock > src->state) {
-        note_missing(run, src->client, head->s.clock - 1);
-        push(run, *source);
-        block_stack(run);
-        return false;
-    }
-    if (!find_missing(run, &head->s, &needed)) {
-        integrate_head(run, *source, head);
-        return false;
-    }
-    push(run, *source);
-    other = find_source(doc, needed);
-    /* Two clients that wait for each other wait for ever. */
-    if (other == doc->sources.n || doc->sources.p[other].stacked || !peek(run, other, &unused)) {
-        note_missing(run, needed, state_of(run, needed));
-        block_stack(run);
-        return false;
-    }
-    *source = other;
-    return true;
-}
-
-static bool next_source(struct run *run, uint32_t *source, struct head *head)
-{
-    struct ydoc *doc = run->doc;
-
-    if (doc->stack.n > 0) {
-        *source = doc->stack.p[--doc->stack.n];
-        doc->sources.p[*source].stacked = false;
-        return peek(run, *source, head);
-    }
-    for (; run->target < doc->sources.n; run->target++) {
-        if (peek(run, run->target, head)) {
-            *source = run->target;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void run_sources(struct run *run)
-{
-    struct head head;
-    uint32_t source;
-
-    run->doc->stack.n = 0;
-    while (next_source(run, &source, &head)) {
-        while (step(run, &source, &head)) {
-            bool more = peek(run, source, &head);
-
-            assert(more);
-            (void)more;
-        }
-    }
 }
 
 /* ---- pending structs ------------------------------------------------------------------ */
@@ -632,15 +338,16 @@ static void apply_deletes(struct ydoc *doc, const struct lib0_reader *at)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-static void apply_bytes(struct ydoc *doc, const uint8_t *update, size_t len, bool may_retry)
+/* `deletes_at` 0 means that this is what was pending. */
+static void apply_bytes(struct ydoc *doc, const uint8_t *update, size_t len, size_t deletes_at)
 {
-    struct lib0_reader deletes = load_sources(doc, update, len);
+    struct lib0_reader deletes = schedule_load(doc, update, len, deletes_at);
     struct run run = {doc, update + len, false, 0, 0};
     bool retry;
 
     doc->missing.n = 0;
-    run_sources(&run);
-    retry = may_retry && can_retry(doc);
+    schedule_run(&run);
+    retry = deletes_at > 0 && can_retry(doc);
     keep_rest(&run);
     apply_deletes(doc, &deletes);
     if (!retry)
@@ -651,7 +358,7 @@ static void apply_bytes(struct ydoc *doc, const uint8_t *update, size_t len, boo
     doc->retry.n = doc->pending.n;
     VEC_FREE(doc, doc->pending);
     doc->pending_missing.n = 0;
-    apply_bytes(doc, doc->retry.p, doc->retry.n, false);
+    apply_bytes(doc, doc->retry.p, doc->retry.n, 0);
     VEC_FREE(doc, doc->retry);
 }
 
@@ -709,7 +416,7 @@ static void transact(struct job *job)
 
     begin_transaction(doc);
     reserve(doc, job->counts);
-    apply_bytes(doc, job->update, job->len, true);
+    apply_bytes(doc, job->update, job->len, job->counts->deletes_at);
     store_finish_transaction(doc);
     if (doc->tx_touched.n > 0)
         doc->applied |= YDOC_APPLIED_STRUCTS;
@@ -719,8 +426,8 @@ static void transact(struct job *job)
 
 static void rehearse(struct job *job)
 {
-    job->deletes = load_sources(job->doc, job->update, job->len);
-    run_sources(&job->run);
+    job->deletes = schedule_load(job->doc, job->update, job->len, job->counts->deletes_at);
+    schedule_run(&job->run);
 }
 
 /* Would anything wait, and would that be too much? */
@@ -743,7 +450,7 @@ static int check_pending_limit(struct ydoc *doc, const uint8_t *update, size_t l
         return YDOC_ELIMIT;
     wire_deletes_init(&d, &job.deletes);
     while (wire_deletes_next(&d, &range)) {
-        if (range.clock + range.len > state_of(&job.run, range.client))
+        if (range.clock + range.len > schedule_state_of(&job.run, range.client))
             held += sizeof(struct wire_range);
     }
     return held > doc->limits.pending_bytes_max ? YDOC_ELIMIT : 0;

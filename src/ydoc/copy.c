@@ -68,7 +68,7 @@ static bool dup_chunk(struct ydoc *to, struct chunk *k)
     bool ok = true;
 
     if (k->cap > CHUNK_INLINE) {
-        k->u.p = dup_bytes(to, k->u.p, k->cap * sizeof(uint32_t), &ok);
+        k->u.p = dup_bytes(to, k->u.p, k->cap * sizeof(struct entry), &ok);
         if (!ok)
             k->cap = 0;
     }

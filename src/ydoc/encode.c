@@ -104,7 +104,7 @@ static void write_type(const struct ydoc *doc, struct ydoc_buf *out, const struc
 static void write_content(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
                           uint32_t offset)
 {
-    const uint8_t *p = doc->slab.p + (item_kind(it) == WIRE_TYPE ? 0 : it->content);
+    const uint8_t *p = item_bytes(doc, it);
     size_t skip = 0;
 
     switch (item_kind(it)) {

@@ -400,6 +400,8 @@ static void set_content(struct ydoc *doc, struct item *it, const struct wire_str
     if (it->bytes != it->len && it->len > doc->longest)
         doc->longest = it->len;
     it->content = take_room(doc, &doc->clients.p[client], s->ref, it->bytes);
+    if (it->bytes == 0)
+        return;
     to = doc->slab.p + it->content;
     if (replaced) {
         memcpy(to, "\xef\xbf\xbd", 3);

@@ -30,7 +30,7 @@ static void write_cstr(struct writer *w, const char *s)
 
 static struct ydoc_slice content_of(const struct ydoc *doc, const struct item *it)
 {
-    struct ydoc_slice s = {doc->slab.p + it->content, it->bytes};
+    struct ydoc_slice s = {item_bytes(doc, it), it->bytes};
 
     return s;
 }

@@ -157,7 +157,7 @@ static void split_pair(struct ydoc *doc, struct item *left, struct item *right, 
 /* The contents of the two halves; left->len is still the whole. */
 static void split_content(struct ydoc *doc, struct item *left, struct item *right, uint32_t at)
 {
-    const uint8_t *p = doc->slab.p + left->content;
+    const uint8_t *p = item_bytes(doc, left);
     size_t cut;
 
     if (is_text(left)) {

@@ -84,12 +84,16 @@ struct type {
 };
 
 /* A stretch of a client's items in clock order, at most CHUNK_MAX. */
-#define CHUNK_MAX 512u
-#define CHUNK_INLINE 2u
+#define CHUNK_MAX 256u
+#define CHUNK_INLINE 1u
+struct entry {
+    uint32_t clock; /* the item's, so that a search touches nothing but entries */
+    uint32_t item;
+};
 struct chunk {
     union {
-        uint32_t *p; /* cap > CHUNK_INLINE */
-        uint32_t in[CHUNK_INLINE];
+        struct entry *p; /* cap > CHUNK_INLINE */
+        struct entry in[CHUNK_INLINE];
     } u;
     uint32_t n, cap;
     uint32_t clock; /* of the first item */
@@ -250,6 +254,11 @@ static inline bool item_same_right(const struct item *a, const struct item *b)
 {
     return a->right_client == b->right_client &&
            (a->right_client == NO_CLIENT || a->right_clock == b->right_clock);
+}
+/* The content's bytes; NULL if there are none. */
+static inline const uint8_t *item_bytes(const struct ydoc *doc, const struct item *it)
+{
+    return it->bytes == 0 ? NULL : doc->slab.p + it->content;
 }
 uint32_t store_new_item(struct ydoc *doc); /* zeroed */
 void store_free_item(struct ydoc *doc, uint32_t h);

@@ -47,6 +47,8 @@ static void write_chars(struct ydoc_buf *out, struct ydoc_slice utf8)
 {
     size_t from = 0;
 
+    if (utf8.len == 0)
+        return;
     for (size_t i = 0; i < utf8.len; i++) {
         uint8_t c = utf8.p[i];
 

@@ -28,9 +28,11 @@ static uint32_t hash_pair(uint32_t a, uint32_t b)
 
 struct ydoc_slice store_key(const struct ydoc *doc, uint32_t key)
 {
-    struct ydoc_slice s = {doc->key_bytes.p + doc->keys.p[key].at, doc->keys.p[key].len};
+    struct ydoc_slice s = {NULL, doc->keys.p[key].len};
 
     assert(key > 0);
+    if (s.len > 0)
+        s.p = doc->key_bytes.p + doc->keys.p[key].at;
     return s;
 }
 

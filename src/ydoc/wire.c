@@ -386,6 +386,7 @@ int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *l
     }
     if (w.r.why != NULL)
         return lib0_error(&w.r, err);
+    counts->deletes_at = lib0_offset(&w.r);
     wire_deletes_init(&d, &w.r);
     while (counts->structs + counts->ranges <= limits->structs_max && wire_deletes_next(&d, &range))
         counts->ranges++;

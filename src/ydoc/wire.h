@@ -69,6 +69,7 @@ struct wire_range {
 struct wire_counts {
     uint64_t sections, structs, ranges;
     size_t body_bytes; /* of all contents */
+    size_t deletes_at; /* offset of the delete set */
 };
 
 static inline bool wire_has_ids(const struct wire_struct *s)

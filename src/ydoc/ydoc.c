@@ -77,7 +77,7 @@ static void shrink_clients(struct ydoc *doc)
             struct chunk *chunk = index_chunk(c, k);
 
             if (chunk->cap > CHUNK_INLINE && chunk->n > CHUNK_INLINE)
-                chunk->u.p = shrink(doc, chunk->u.p, &chunk->cap, chunk->n, sizeof(uint32_t));
+                chunk->u.p = shrink(doc, chunk->u.p, &chunk->cap, chunk->n, sizeof(struct entry));
         }
     }
 }
