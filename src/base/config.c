@@ -80,6 +80,8 @@ int config_check(const struct config *c, struct err *e)
 
     if (c->listen == NULL)
         return err_set(e, SK_EINVAL, "listen: an address is needed");
+    if (strncmp(c->listen, "unix:", 5) != 0 && strchr(c->listen, ':') == NULL)
+        return err_set(e, SK_EINVAL, "listen: \"%.80s\" is not ADDRESS:PORT", c->listen);
     if (c->data == NULL)
         return err_set(e, SK_EINVAL, "data: a directory is needed");
     if ((c->tls_cert == NULL) != (c->tls_key == NULL))

@@ -295,6 +295,7 @@ static const struct {
     const char *line, *words;
 } check_rows[] = {
     {"--listen 0.0.0.0:1", "everybody could write"},
+    {"--listen 8787", "is not ADDRESS:PORT"},
     {"--listen 0.0.0.0:1 --insecure-open", NULL},
     {"--listen 0.0.0.0:1 --tokens f", NULL},
     {"--tls-cert c", "one without the other"},
