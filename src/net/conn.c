@@ -6,21 +6,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/http_fields.h"
 #include "net/loop_internal.h"
-#include "net/proxy_parse.h"
 
-#define READ_ROUNDS_MAX 4 /* a turn's reads of one socket, of WORKER_RX_BYTES each */
 #define FILL_ROUNDS_MAX 4 /* a turn's refills of one socket that takes everything */
-#define PONGS_PER_READ 64 /* more pings than that in one read: the last is answered */
 #define WRITE_PIECES_MAX 64
 
-static void on_poll(uv_poll_t *h, int status, int events);
 static void on_timer(struct loop *l, struct loop_timer *t);
 static void on_handle_closed(uv_handle_t *h);
 static void start_move(struct conn *c);
 static void free_parts(struct conn *c);
-static void break_off(struct conn *c);
 
 static struct conn *of_handle(uv_poll_t *h)
 {
@@ -162,266 +156,6 @@ static void on_timer(struct loop *l, struct loop_timer *t)
         ws__on_timer(c);
 }
 
-/* --- reading -------------------------------------------------------------- */
-
-static bool is_too_far_behind(const struct conn *c)
-{
-    return conn_out_cost(&c->out) > CONN_OUT_SOFT_MAX;
-}
-
-/* Whether the protocol above would use bytes now. */
-static bool can_feed(const struct conn *c)
-{
-    if (c->is_ending || is_too_far_behind(c))
-        return false;
-    if (c->state == CONN_WS)
-        return ws__wants_input(c);
-    return c->state == CONN_HTTP && http__wants_input(c);
-}
-
-static bool wants_input(const struct conn *c)
-{
-    switch ((enum conn_state)c->state) {
-    case CONN_PROXY:
-        return true;
-    case CONN_LINGER:
-        return !c->has_eof;
-    case CONN_CLOSED:
-        return false;
-    case CONN_HTTP:
-        /* While an answer is made the socket is still watched, for its end. */
-        if (!c->is_ending && !c->has_eof && !is_too_far_behind(c) && !http__wants_input(c))
-            return c->in_len < CONN_IN_HELD_MAX;
-        return !c->has_eof && can_feed(c);
-    case CONN_WS:
-        return !c->has_eof && can_feed(c);
-    }
-    return false;
-}
-
-void conn__update_poll(struct conn *c)
-{
-    int events = 0;
-
-    if (c->state == CONN_CLOSED)
-        return;
-    if (wants_input(c))
-        events |= UV_READABLE;
-    if (c->is_blocked || c->is_retry_read)
-        events |= UV_WRITABLE;
-    if (events == c->poll_events)
-        return;
-    c->poll_events = (uint8_t)events;
-    if (events == 0)
-        uv_poll_stop(&c->poll);
-    else
-        uv_poll_start(&c->poll, events, on_poll);
-}
-
-static long receive(struct conn *c, uint8_t *p, size_t n)
-{
-    ssize_t got;
-
-    if (c->tls != NULL)
-        return tls__read(c, p, n);
-    do
-        got = recv(c->fd, p, n, 0);
-    while (got < 0 && errno == EINTR);
-    if (got >= 0)
-        return got;
-    return errno == EAGAIN || errno == EWOULDBLOCK ? CONN_AGAIN : CONN_BROKEN;
-}
-
-static size_t feed(struct conn *c, uint8_t *p, size_t n)
-{
-    size_t used = 0;
-
-    c->is_feeding = true;
-    while (used < n) {
-        size_t step;
-
-        if (c->is_ending || c->state == CONN_LINGER) {
-            used = n; /* nobody reads this any more */
-            break;
-        }
-        if (!can_feed(c))
-            break;
-        step = c->state == CONN_WS ? ws__feed(c, p + used, n - used)
-                                   : http__feed(c, p + used, n - used);
-        if (step == 0)
-            break;
-        used += step;
-    }
-    c->is_feeding = false;
-    return used;
-}
-
-static void free_in(struct conn *c)
-{
-    mem_free(conn__account(c), c->in, c->in_cap);
-    c->in = NULL;
-    c->in_len = c->in_cap = 0;
-}
-
-/* Keeps bytes for later. The buffer grows with what has arrived. */
-static bool hold(struct conn *c, const uint8_t *p, size_t n)
-{
-    size_t need = c->in_len + n;
-
-    if (n == 0)
-        return true;
-    if (need > c->in_cap) {
-        size_t cap = c->in_len == 0 ? n : need + need / 2;
-        uint8_t *in = mem_resize(conn__account(c), c->in, c->in_cap, cap);
-
-        if (in == NULL)
-            return false;
-        c->in = in;
-        c->in_cap = (uint32_t)cap;
-    }
-    memcpy(c->in + c->in_len, p, n);
-    c->in_len += (uint32_t)n;
-    return true;
-}
-
-static void feed_held(struct conn *c)
-{
-    size_t used = feed(c, c->in, c->in_len);
-
-    c->in_len -= (uint32_t)used;
-    if (c->in_len == 0)
-        free_in(c);
-    else if (used > 0)
-        memmove(c->in, c->in + used, c->in_len);
-}
-
-static bool take_bytes(struct conn *c, uint8_t *p, size_t n)
-{
-    size_t used = 0;
-
-    stat_add(&c->wk->stats.bytes_in, n);
-    c->ws.heard_ms = (uint32_t)loop_now_ms(c->wk->loop);
-    if (c->in_len > 0) {
-        if (!hold(c, p, n))
-            return false;
-        if (can_feed(c) || c->is_ending)
-            feed_held(c);
-        return true;
-    }
-    if (can_feed(c) || c->is_ending || c->state == CONN_LINGER)
-        used = feed(c, p, n);
-    return hold(c, p + used, n - used);
-}
-
-/* Reads the PROXY header and not a byte more: TLS may come behind it. What is
- * only a part of it belongs to it, and is taken off the socket, since a socket
- * that is only looked at would stay readable. */
-static long read_proxy_header(struct conn *c)
-{
-    uint8_t bytes[PROXY_V2_BYTES_MAX];
-    struct proxy_header h;
-    char ip[HTTP_IP_BYTES_MAX];
-    size_t held = c->in_len;
-    ssize_t got;
-    long len;
-
-    if (held > 0)
-        memcpy(bytes, c->in, held);
-    got = recv(c->fd, bytes + held, sizeof(bytes) - held, MSG_PEEK);
-    if (got <= 0)
-        return got < 0 && (errno == EAGAIN || errno == EINTR) ? CONN_AGAIN : CONN_BROKEN;
-    len = proxy_parse_header(bytes, held + (size_t)got, &h);
-    if (len < 0) {
-        stat_add(&c->wk->stats.refused_total, 1);
-        return CONN_BROKEN;
-    }
-    if (len > 0)
-        got = len - (long)held;
-    if (recv(c->fd, bytes + held, (size_t)got, 0) != got)
-        return CONN_BROKEN;
-    if (len == 0)
-        return hold(c, bytes + held, (size_t)got) ? CONN_AGAIN : CONN_BROKEN;
-    free_in(c);
-    if (h.has_addr && listener__format_peer(&h.source, ip))
-        conn__set_peer(c, ip);
-    c->state = CONN_HTTP;
-    if (!tls__start(c))
-        return CONN_BROKEN;
-    http__start(c);
-    return CONN_AGAIN;
-}
-
-static void on_eof(struct conn *c)
-{
-    c->has_eof = true;
-    switch ((enum conn_state)c->state) {
-    case CONN_HTTP:
-        http__on_eof(c);
-        return;
-    case CONN_WS:
-        /* Answers and the close frame may still be on their way out. */
-        if (!c->ws.close_sent) {
-            conn__abort(c);
-            return;
-        }
-        conn__end_after_flush(c);
-        return;
-    default:
-        conn__abort(c);
-    }
-}
-
-static void read_socket(struct conn *c)
-{
-    struct worker *wk = c->wk;
-    unsigned rounds = 0;
-    long n;
-
-    if (c->state == CONN_PROXY) {
-        n = read_proxy_header(c);
-    } else {
-        wk->pongs_left = PONGS_PER_READ;
-        do {
-            n = receive(c, wk->rx, WORKER_RX_BYTES);
-            if (n > 0 && !take_bytes(c, wk->rx, (size_t)n))
-                n = CONN_BROKEN;
-        } while (n == WORKER_RX_BYTES && ++rounds < READ_ROUNDS_MAX && wants_input(c));
-    }
-    /* A write may have waited for this read, and TLS may hold bytes that no poll shows. */
-    if (c->tls != NULL && (c->out.n > 0 || tls__has_pending(c)))
-        conn__mark(c);
-    if (n == CONN_BROKEN)
-        conn__abort(c);
-    else if (n == 0)
-        on_eof(c);
-    conn__update_poll(c);
-}
-
-static void on_poll(uv_poll_t *h, int status, int events)
-{
-    struct conn *c = of_handle(h);
-
-    if (status < 0) {
-        /* libuv has stopped the handle because of an error on the socket: what
-         * arrived before it is still to be read. */
-        c->poll_events = 0;
-        if (wants_input(c))
-            read_socket(c);
-        break_off(c);
-        return;
-    }
-    if ((events & UV_WRITABLE) != 0) {
-        c->is_blocked = false;
-        if (c->is_retry_read) {
-            c->is_retry_read = false;
-            events |= UV_READABLE;
-        }
-        conn__mark(c);
-    }
-    if ((events & UV_READABLE) != 0 && wants_input(c))
-        read_socket(c);
-}
-
 /* --- queueing ------------------------------------------------------------- */
 
 void conn__mark(struct conn *c)
@@ -540,13 +274,11 @@ static void start_linger(struct conn *c)
      * the last answer: read until its end comes. */
     c->state = CONN_LINGER;
     if (c->in_cap > 0)
-        free_in(c);
+        conn__free_in(c);
     conn__start_timer(c, CONN_LINGER_MS);
 }
 
-/* A connection that is about to move moves first, and is found broken there:
- * its gateway is told of the end on the loop that it has given it to. */
-static void break_off(struct conn *c)
+void conn__break_off(struct conn *c)
 {
     if (c->state == CONN_WS && c->ws.is_moving) {
         conn_out_fini(&c->out, conn__account(c));
@@ -562,7 +294,7 @@ static void write_out(struct conn *c)
         long n = c->tls != NULL ? tls__write(c) : write_plain(c);
 
         if (n == CONN_BROKEN) {
-            break_off(c);
+            conn__break_off(c);
             return;
         }
         if (n == CONN_AGAIN)
@@ -574,7 +306,7 @@ static void write_out(struct conn *c)
     }
     if (c->out.n > 0) {
         if (!conn_out_settle(&c->out, &c->wk->arena, conn__account(c)))
-            break_off(c);
+            conn__break_off(c);
         return;
     }
     if (c->is_ending && c->state != CONN_LINGER)
@@ -585,12 +317,10 @@ void conn__flush(struct conn *c)
 {
     if (c->state == CONN_CLOSED)
         return;
-    if (c->in_len > 0 && can_feed(c)) {
-        c->wk->pongs_left = PONGS_PER_READ;
-        feed_held(c);
-    }
-    if (c->tls != NULL && tls__has_pending(c) && wants_input(c))
-        read_socket(c);
+    if (c->in_len > 0 && conn__can_feed(c))
+        conn__feed_held(c);
+    if (c->tls != NULL && tls__has_pending(c) && conn__wants_input(c))
+        conn__read(c);
     if (c->state == CONN_CLOSED)
         return;
     if (c->has_eof && c->state == CONN_HTTP && c->exchange == NULL)
@@ -604,7 +334,7 @@ void conn__flush(struct conn *c)
     }
     if (c->state == CONN_WS && c->ws.was_refused && c->out.n == 0)
         conn__mark(c); /* it takes everything: the rest in the next round */
-    if (c->in_len > 0 && can_feed(c))
+    if (c->in_len > 0 && conn__can_feed(c))
         conn__mark(c);
     if (c->state == CONN_WS && c->ws.is_moving && !c->is_pending)
         start_move(c);
@@ -689,7 +419,7 @@ static void on_handle_closed(uv_handle_t *h)
 static void free_parts(struct conn *c)
 {
     conn_out_fini(&c->out, conn__account(c));
-    free_in(c);
+    conn__free_in(c);
     tls__free(c);
     ws_parser_fini(&c->ws.parser);
     conn__set_peer(c, "");

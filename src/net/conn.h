@@ -92,7 +92,6 @@ struct conn {
     uint8_t poll_events;
     bool is_pending : 1;
     bool is_handle_closed : 1;
-    bool is_feeding : 1; /* the protocol above is on the stack */
     bool is_blocked : 1; /* the socket took less than there was */
     bool is_ending : 1;  /* shut when the queue is empty */
     bool has_eof : 1;    /* the peer has shut its side */
@@ -133,6 +132,12 @@ void conn__mark(struct conn *c);
 
 /* Sets what the socket is watched for, after anything that it depends on. */
 void conn__update_poll(struct conn *c);
+bool conn__wants_input(const struct conn *c); /* whether to read the socket */
+bool conn__can_feed(const struct conn *c);    /* whether the protocol above would use bytes */
+void conn__read(struct conn *c);
+/* Gives what is held to the protocol above. */
+void conn__feed_held(struct conn *c);
+void conn__free_in(struct conn *c);
 
 /* --- the end -------------------------------------------------------------- */
 
@@ -140,6 +145,9 @@ void conn__update_poll(struct conn *c);
 void conn__end_after_flush(struct conn *c);
 /* At once. From the loop's own calls only, never below a gateway's call. */
 void conn__abort(struct conn *c);
+/* The socket is broken. A connection that is about to move moves first, and is
+ * found broken there: its gateway has given it to that loop. */
+void conn__break_off(struct conn *c);
 
 void conn__start_timer(struct conn *c, uint64_t after_ms);
 void conn__stop_timer(struct conn *c);

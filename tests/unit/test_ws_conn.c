@@ -677,3 +677,80 @@ TEST(ws, compressed_both_ways)
     ws_deflater_free(z);
     ws_inflater_free(u);
 }
+
+/* --- disorder ------------------------------------------------------------- */
+
+static uint64_t seed;
+
+static unsigned pick(unsigned n)
+{
+    seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % n;
+}
+
+/* One client of no manners: whole, cut and broken frames, moves, closes, and a
+ * sudden end. */
+static void misbehave(int fd)
+{
+    static const char *const words[] = {"move", "stay", "close", "hello", ""};
+    struct linger now = {1, 0};
+    uint8_t bytes[600], *end = bytes;
+
+    if (pick(8) > 0) {
+        strcpy((char *)bytes, WS_REQUEST("/command", ""));
+        end += strlen((char *)bytes);
+    }
+    for (unsigned n = pick(6); n > 0; n--) {
+        const char *word = words[pick(ARRAY_LEN(words))];
+
+        end = put_frame(end, WS_OP_TEXT, pick(8) > 0 ? WS_FLAG_FIN : 0, word, strlen(word));
+        if (pick(4) == 0)
+            end = put_frame(end, WS_OP_PING, WS_FLAG_FIN, "p", 1);
+        if (pick(10) == 0)
+            end[-1] ^= (uint8_t)pick(256);
+        if (pick(6) == 0)
+            end = put_frame(end, WS_OP_CLOSE, WS_FLAG_FIN, "\x03\xe8", 2);
+    }
+    if (pick(3) == 0)
+        end -= pick((unsigned)(end - bytes) + 1);
+    for (uint8_t *p = bytes; p < end;) {
+        size_t n = pick(4) == 0 ? pick((unsigned)(end - p)) + 1u : (size_t)(end - p);
+
+        if (send(fd, p, n, MSG_NOSIGNAL) != (ssize_t)n)
+            break; /* it has been closed, and rightly so */
+        p += n;
+    }
+    if (pick(2) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    if (pick(3) == 0)
+        shutdown(fd, SHUT_WR);
+}
+
+/* Whatever clients do, in whatever order it reaches two loops: nothing is used
+ * after it was freed, and nothing is left over (http_server_free() asserts it). */
+TEST(ws, disorder)
+{
+    int fds[40];
+
+    for (seed = 1; seed < 400; seed += 40) {
+        struct http_server_options o = default_options();
+
+        o.on_request = on_request;
+        o.workers = 2;
+        start_server(&o);
+        for (unsigned i = 0; i < ARRAY_LEN(fds); i++) {
+            fds[i] = connect_client();
+            misbehave(fds[i]);
+            if (pick(2) == 0) {
+                close(fds[i]);
+                fds[i] = -1;
+            }
+        }
+        http_server_drain(server, pick(2) * 300);
+        for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
+            if (fds[i] >= 0)
+                close(fds[i]);
+        http_server_join(server);
+        http_server_free(server);
+    }
+}
