@@ -290,17 +290,9 @@ static void guest_on_ack(struct member *m, unsigned n, bool applied)
     guest_post(m, m->room->hub->engine, y);
 }
 
-static void guest_on_joined(struct member *m, int rc, const char *why)
-{
-    /* Guests are told by admit_guest() and drop_guest(), which know the worker. */
-    (void)m;
-    (void)rc;
-    (void)why;
-    assert(!"a guest is not in the room's own list");
-}
-
+/* Joining, waking and closing are done by admit_guest(), mirror__send_record() and
+ * drop_guest(): a guest is not in the room's own list, so nothing else calls them. */
 static const struct member_ops guest_ops = {
-    .on_joined = guest_on_joined,
     .on_sync = guest_on_sync,
     .on_ack = guest_on_ack,
 };
