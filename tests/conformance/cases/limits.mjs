@@ -1,5 +1,5 @@
 // Chapters 9 and 10: large messages, many fragments, many messages, odd cuts.
-import { binary, cont, fail, fragments, frame, OP, ping, text } from '../wire.mjs'
+import { binary, close, cont, fail, fragments, frame, OP, ping, text } from '../wire.mjs'
 import { echoes } from '../script.mjs'
 
 const KB = 1024
@@ -117,13 +117,18 @@ const pipelined = [
     const c = await t.open()
     const one = ping('flood', { mask })
     const sent = c.send([...Array.from({ length: 20000 }, () => one), text('behind')])
-    for (;;) {
-      const ev = await c.next()
-      if (ev.type === 'text') break
-      if (ev.type !== 'pong' || ev.data.toString() !== 'flood') fail(`got ${ev.type}`)
+    const afterPongs = async (type) => {
+      for (;;) {
+        const ev = await c.next()
+        if (ev.type === type) return
+        if (ev.type !== 'pong' || ev.data.toString() !== 'flood') fail(`got ${ev.type}`)
+      }
     }
+    await afterPongs('text')
     await sent
-    await c.finish()
+    await c.send(close(1000))
+    await afterPongs('close') // the pong for the last of many may come behind the message
+    await c.expectEnd()
   }],
 ]
 
