@@ -265,7 +265,10 @@ static void time_out(struct conn *c, const char *words)
     struct http_error err = {408, words, NULL};
 
     stat_add(&c->wk->stats.timeouts_total, 1);
-    refuse(c, &err);
+    if (c->exchange == NULL && c->in_len == 0)
+        conn__abort(c); /* nothing was asked; it may not even have got through its TLS handshake */
+    else
+        refuse(c, &err);
 }
 
 void http__on_timer(struct conn *c)

@@ -73,6 +73,16 @@ const char *ws_peer(const struct ws *w)
     return conn__peer(conn__of_ws(w));
 }
 
+void ws_set_message_max(struct ws *w, size_t bytes)
+{
+    size_t max = conn__of_ws(w)->wk->server->o.message_bytes_max;
+
+    if (bytes < max)
+        max = bytes;
+    assert(max > 0);
+    w->parser.message_bytes_max = max < INT32_MAX ? (uint32_t)max : INT32_MAX;
+}
+
 bool ws_is_closing(const struct ws *w)
 {
     return !w->is_open || w->close_sent || conn__of_ws(w)->is_ending;
@@ -132,6 +142,18 @@ static void on_ping(struct conn *c, const struct ws_event *ev)
         memcpy(wk->late_ping.bytes, ev->p, ev->len);
 }
 
+static void inflate(struct conn *c, struct ws_event *ev)
+{
+    struct ws_inflater *z = worker__inflater(c->wk);
+
+    if (z != NULL)
+        ws_inflate_event(z, c->ws.parser.message_bytes_max, ev);
+    else
+        *ev = (struct ws_event){.type = WS_EVENT_ERROR,
+                                .close_code = WS_CLOSE_TRY_LATER,
+                                .words = "no memory for compression"};
+}
+
 static void on_event(struct conn *c, struct ws_event *ev)
 {
     struct ws *w = &c->ws;
@@ -139,7 +161,7 @@ static void on_event(struct conn *c, struct ws_event *ev)
     if (ev->type == WS_EVENT_MESSAGE && w->close_sent)
         return; /* the gateway has said that it is done */
     if (ev->type == WS_EVENT_MESSAGE && ev->is_compressed)
-        ws_inflate_event(worker__inflater(c->wk), c->wk->server->o.message_bytes_max, ev);
+        inflate(c, ev);
     switch (ev->type) {
     case WS_EVENT_MESSAGE:
         stat_add(&c->wk->stats.messages_in, 1);

@@ -55,6 +55,10 @@ uint64_t ws_id(const struct ws *w);      /* unique in the process */
 const char *ws_peer(const struct ws *w); /* "192.0.2.1", after trusted forwarding headers */
 bool ws_is_closing(const struct ws *w);
 
+/* The largest message that is taken from now on: small before the peer has said
+ * who it is. It starts as, and is never more than, what the server's options say. */
+void ws_set_message_max(struct ws *w, size_t bytes);
+
 /* A frame for sharing: FIN, unmasked, of `kind`, with the concatenated parts.
  * NULL when the account is at its limit. */
 struct rbuf *ws_frame_new(struct mem_account *a, enum ws_kind kind, const struct iovec *parts,

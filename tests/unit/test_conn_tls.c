@@ -248,6 +248,27 @@ TEST(tls, plain_http_and_garbage)
     stop();
 }
 
+/* A handshake that does not go on is ended as a head that does not come. */
+TEST(tls, handshake_without_end)
+{
+    struct http_server_options o = default_options();
+    int fd;
+
+    write_certificate("one");
+    o.on_request = on_request;
+    o.tls_cert = cert_path;
+    o.tls_key = key_path;
+    o.head_timeout_ms = 50;
+    start_server(&o);
+    fd = connect_client();
+    send_bytes(fd, "\x16\x03\x01\x00\xff\x01", 6);
+    read_to_end(fd, text, sizeof(text));
+    CHECK_STR(text, "");
+    CHECK_EQ(get_stats().timeouts_total, 1);
+    close(fd);
+    stop();
+}
+
 TEST(tls, bad_files)
 {
     struct http_server_options o = default_options();

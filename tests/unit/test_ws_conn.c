@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "net/worker.h"
 #include "net/ws_deflate.h"
 #include "net/ws_echo.h"
 #include "net_client.h"
@@ -9,6 +10,7 @@
 static char text[1 << 16];
 static struct frame f;
 static atomic_uint n_closed, last_code, n_messages;
+static uint64_t seed = 1;
 
 /* --- what the server does with each path ------------------------------------ */
 
@@ -65,6 +67,8 @@ static void on_command(struct ws *w, enum ws_kind kind, uint8_t *p, size_t n)
         ws_send(w, WS_TEXT, "last", 4);
         ws_close(w, 4401, "go away");
         ws_send(w, WS_TEXT, "too late", 8);
+    } else if (strcmp(words, "small") == 0) {
+        ws_set_message_max(w, 100);
     } else if (strcmp(words, "pause") == 0) {
         paused = w;
         ws_pause_reading(w, true);
@@ -412,6 +416,22 @@ TEST(ws, violations)
     stop();
 }
 
+TEST(ws, message_max_of_one_connection)
+{
+    int fd;
+
+    start(1);
+    fd = connect_ws("/command");
+    send_frame(fd, WS_OP_TEXT, "small", 5);
+    memset(text, 'x', 101);
+    send_frame(fd, WS_OP_TEXT, text, 100);
+    expect_frame(fd, &f, 0x81, text, 100);
+    send_frame(fd, WS_OP_TEXT, text, 101);
+    expect_close(fd, &f, WS_CLOSE_TOO_BIG);
+    close(fd);
+    stop();
+}
+
 /* Every truncation of a conversation: the server lets go of all of it. */
 TEST(ws, every_truncation)
 {
@@ -678,9 +698,43 @@ TEST(ws, compressed_both_ways)
     ws_inflater_free(u);
 }
 
-/* --- disorder ------------------------------------------------------------- */
+/* A shared frame is compressed once a turn, whoever asks; one that would not get
+ * shorter, and a window that is too small for it, go their own ways. */
+TEST(ws, shared_frame_is_compressed_once)
+{
+    struct http_server_options o = default_options();
+    static uint8_t words[2000], noise[2000];
+    struct iovec part = {words, sizeof(words)}, noise_part = {noise, sizeof(noise)};
+    struct rbuf *frame, *noisy, *a, *b;
+    struct worker *w;
 
-static uint64_t seed;
+    for (size_t i = 0; i < sizeof(noise); i++) {
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        noise[i] = (uint8_t)(seed >> 40);
+    }
+    o.on_request = on_request;
+    CHECK_EQ(http_server_new(&server, &o, NULL), 0);
+    w = &server->workers[0];
+    frame = ws_frame_new(mem_process(), WS_TEXT, &part, 1);
+    noisy = ws_frame_new(mem_process(), WS_BINARY, &noise_part, 1);
+    a = worker__packed_ref(w, frame, 15);
+    b = worker__packed_ref(w, frame, 12); /* reaches over the whole message too */
+    CHECK(a == b && a != frame && a->len < 100);
+    CHECK_EQ(a->bytes[0], 0xc1);
+    rbuf_unref(b);
+    b = worker__packed_ref(w, frame, 9);
+    CHECK(b != a && b->bytes[0] == 0xc1);
+    rbuf_unref(b);
+    b = worker__packed_ref(w, noisy, 15);
+    CHECK(b == noisy);
+    rbuf_unref(b);
+    rbuf_unref(a);
+    rbuf_unref(noisy);
+    rbuf_unref(frame);
+    http_server_free(server);
+}
+
+/* --- disorder ------------------------------------------------------------- */
 
 static unsigned pick(unsigned n)
 {
