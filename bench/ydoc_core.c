@@ -151,7 +151,8 @@ static void play_trace(struct typist *t, FILE *f)
     lib0_write_u8(&json, 0);
     p = strstr((const char *)json.p, "\"txns\"");
     while (p != NULL && (p = strstr(p, "\"patches\":[")) != NULL) {
-        for (p += 11; *p == '[' || *p == ','; p++) {
+        p += 11;
+        while (*p == '[' || *p == ',') {
             size_t pos, deleted, len = 0;
             char text[4096];
 
@@ -168,7 +169,7 @@ static void play_trace(struct typist *t, FILE *f)
                     text[len++] = c;
             }
             edit(t, pos, deleted, text, len);
-            p++; /* the quote; the loop steps over the bracket */
+            p += 2; /* the quote and the bracket */
         }
     }
     ydoc_buf_fini(&json);
@@ -186,7 +187,7 @@ static void play_generated(struct typist *t)
         if (seed % 10 == 0 && pos > 0)
             edit(t, --pos, 1, "", 0);
         else
-            edit(t, pos++, 0, "abcdefg hijklmno" + seed % 16, 1);
+            edit(t, pos++, 0, &"abcdefg hijklmno"[seed % 16], 1);
     }
 }
 
