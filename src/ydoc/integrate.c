@@ -120,7 +120,8 @@ static void resolve(struct ydoc *doc, const struct wire_struct *s, struct newcom
         n->slot = named_slot(doc, s);
 }
 
-/* The first `offset` units are known: the rest follows on them. */
+/* The first `offset` units are known: the rest follows on them, wherever they
+ * are (a peer that lies about its own past could name another parent now). */
 static void resolve_rest(struct ydoc *doc, uint32_t client, struct newcomer *n)
 {
     uint32_t last = n->item.clock - 1;
@@ -128,8 +129,8 @@ static void resolve_rest(struct ydoc *doc, uint32_t client, struct newcomer *n)
     n->left = clean_end(doc, client, last);
     n->item.origin_flags = client << 8;
     n->item.origin_clock = last;
-    if (item_kind(&doc->items.p[n->left]) == WIRE_GC)
-        n->slot = 0;
+    if (n->slot != 0)
+        n->slot = doc->items.p[n->left].slot; /* 0 if it is a GC */
 }
 
 /* Where a list or a map key's chain begins. */
