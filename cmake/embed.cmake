@@ -55,7 +55,7 @@ else()
       OUTPUT ${demo_out}/demo_assets.c
       COMMAND ${CMAKE_COMMAND} -E echo "The page of the server is built with Node.js (18 or newer) and npm,"
       COMMAND ${CMAKE_COMMAND} -E echo "which were not found. On Debian: apt install nodejs npm"
-      COMMAND ${CMAKE_COMMAND} -E echo "Then configure again. Or use -DSKEIN_DEMO=OFF: a server without the page."
+      COMMAND ${CMAKE_COMMAND} -E echo "Then configure again, or with -DSKEIN_DEMO=OFF for a server without it."
       COMMAND ${CMAKE_COMMAND} -E false
       VERBATIM)
   endif()

@@ -80,6 +80,29 @@ class Caret extends WidgetType {
 
 const moved = Annotation.define<true>();
 
+/** Turns names that would stick out of the view to the other side of their caret. */
+const placeNames = {
+  key: "names of cursors",
+  read(view: EditorView) {
+    const edge = view.scrollDOM.getBoundingClientRect();
+    return [...view.contentDOM.querySelectorAll<HTMLElement>(".cursor")].map((caret) => {
+      const at = caret.getBoundingClientRect();
+      const { offsetWidth = 0, offsetHeight = 0 } = caret.querySelector<HTMLElement>(".cursor-name") ?? {};
+      return {
+        caret,
+        before: at.left + offsetWidth > edge.right,
+        below: at.top - offsetHeight < edge.top,
+      };
+    });
+  },
+  write(places: { caret: HTMLElement; before: boolean; below: boolean }[]) {
+    for (const { caret, before, below } of places) {
+      caret.classList.toggle("before", before);
+      caret.classList.toggle("below", below);
+    }
+  },
+};
+
 class Cursors implements PluginValue {
   decorations: DecorationSet = RangeSet.empty;
   #moves = new Map<number, { key: string; count: number }>();
@@ -91,6 +114,7 @@ class Cursors implements PluginValue {
   ) {
     awareness.on("change", this.#onAwareness);
     this.decorations = this.#draw();
+    view.requestMeasure(placeNames);
   }
 
   #onAwareness = (change: { added: number[]; updated: number[]; removed: number[] }) => {
@@ -104,6 +128,9 @@ class Cursors implements PluginValue {
     if (update.selectionSet || update.docChanged || update.focusChanged) this.#tell(update);
     if (update.docChanged || update.transactions.some((t) => t.annotation(moved))) {
       this.decorations = this.#draw();
+      this.view.requestMeasure(placeNames);
+    } else if (update.geometryChanged || update.viewportChanged) {
+      this.view.requestMeasure(placeNames);
     }
   }
 

@@ -6,7 +6,10 @@ type Properties<E> = { [K in keyof E]?: E[K] } & {
   css?: Record<string, string>;
 };
 
-/** An element with properties, data attributes, CSS variables and children. Strings become text, never markup. */
+/**
+ * An element with properties, data attributes, CSS variables and children. Strings become text, never
+ * markup.
+ */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   properties: Properties<HTMLElementTagNameMap[K]> = {},

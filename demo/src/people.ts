@@ -167,11 +167,9 @@ function makeOwnCard(me: Me, present: () => void): HTMLElement {
 
 function makeFace(person: Person): HTMLElement {
   const initial = [...person.name][0] ?? "?";
-  return h(
-    "span",
-    { className: "face", title: person.me ? `${person.name} (you)` : person.name, css: { "--who": person.color } },
-    initial.toLocaleUpperCase(),
-  );
+  const title = person.me ? `${person.name} (you)` : person.name;
+  const css = { "--who": person.color };
+  return h("span", { className: "face", title, css }, initial.toLocaleUpperCase());
 }
 
 function showFaces(button: HTMLButtonElement, people: Person[]): void {

@@ -25,7 +25,7 @@ const LINK: Record<Link, string> = {
   refused: "Refused",
 };
 
-/** "Saving…" stays for so long after the acknowledgement, so that the words do not flicker while someone types. */
+/** "Saving…" outlasts the acknowledgement by so much: the words do not flicker while someone types. */
 const SETTLE_MS = 350;
 
 export function describe(state: SessionState): Words {
@@ -64,7 +64,9 @@ function describeNotice(state: SessionState): Pick<Words, "notice" | "tone" | "r
   }
   if (link === "connected" && degraded) {
     return {
-      notice: `The server cannot save at the moment: ${sentence(degraded)} You can go on writing. Your changes are kept here and are saved as soon as it can.`,
+      notice:
+        `The server cannot save at the moment: ${sentence(degraded)} ` +
+        "You can go on writing: your changes are kept here until it can.",
       tone: "bad",
       retry: "",
     };
@@ -72,7 +74,8 @@ function describeNotice(state: SessionState): Pick<Words, "notice" | "tone" | "r
   if (link === "offline") {
     return {
       notice: opened
-        ? "The server cannot be reached. You can go on writing: your changes are kept here and are sent when it is back."
+        ? "The server cannot be reached. You can go on writing: your changes are kept here, and are " +
+          "sent when it is back."
         : "The server cannot be reached. The room opens as soon as it can.",
       tone: "warn",
       retry: "Try now",
