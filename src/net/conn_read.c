@@ -251,6 +251,7 @@ void conn__read(struct conn *c)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     struct conn *c = (struct conn *)((char *)h - offsetof(struct conn, poll));
+    struct worker *wk = c->wk;
 
     if (status < 0) {
         /* libuv has stopped the handle because of an error on the socket: what
@@ -269,6 +270,10 @@ static void on_poll(uv_poll_t *h, int status, int events)
         }
         conn__mark(c);
     }
-    if ((events & UV_READABLE) != 0 && conn__wants_input(c))
+    if ((events & UV_READABLE) != 0 && conn__wants_input(c)) {
+        wk->reading = c;
         conn__read(c);
+        wk->reading = NULL;
+        conn__flush_after_read(c);
+    }
 }
