@@ -297,6 +297,8 @@ static void on_retry(struct loop *l, struct loop_timer *t)
     struct worker *w = (struct worker *)((char *)t - offsetof(struct worker, listen_retry));
 
     (void)l;
+    if (w->spare_fd < 0)
+        w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     uv_poll_start(w->listen_poll, UV_READABLE, on_listen_ready);
 }
 
