@@ -160,15 +160,21 @@ uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at)
 static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, uint32_t clock)
 {
     struct client *c = &doc->clients.p[client];
+    uint32_t right = index_at(c, at);
+    struct place prev = at;
 
-    for (;;) {
-        struct place prev = at;
+    while (index_prev(c, &prev) && doc->items.p[right].clock >= clock) {
+        uint32_t left = index_at(c, prev);
 
-        if (!index_prev(c, &prev) || doc->items.p[index_at(c, at)].clock < clock)
-            return;
-        store_merge_left(doc, client, &at);
-        if (!index_prev(c, &at))
-            return;
+        if (can_merge(doc, left, right)) {
+            store_merge_left(doc, client, &at);
+            prev = at;
+            if (!index_prev(c, &prev))
+                return;
+            left = index_at(c, prev);
+        }
+        at = prev;
+        right = left;
     }
 }
 

@@ -21,22 +21,9 @@ static const struct entry *entries_const(const struct chunk *k)
     return k->cap > CHUNK_INLINE ? k->u.p : k->u.in;
 }
 
-struct chunk *index_chunk(struct client *c, uint32_t i)
-{
-    return c->chunks <= 1 ? &c->one : &c->dir[i];
-}
-
 static const struct chunk *chunk_const(const struct client *c, uint32_t i)
 {
     return c->chunks <= 1 ? &c->one : &c->dir[i];
-}
-
-uint32_t index_at(const struct client *c, struct place at)
-{
-    const struct chunk *k = chunk_const(c, at.chunk);
-
-    assert(at.i < k->n);
-    return entries_const(k)[at.i].item;
 }
 
 static uint32_t find_chunk(const struct client *c, uint32_t clock)
@@ -81,9 +68,15 @@ struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock
         if (clock - e->clock < doc->items.p[e->item].len)
             return at;
     }
-    at.chunk = c->chunks > 1 ? find_chunk(c, clock) : 0;
+    at.chunk = c->chunks > 1 ? c->chunks - 1 : 0;
     k = chunk_const(c, at.chunk);
-    at.i = search(entries_const(k), k->n, clock);
+    at.i = k->n - 1;
+    if (entries_const(k)[at.i].clock > clock) {
+        if (k->clock > clock)
+            at.chunk = find_chunk(c, clock);
+        k = chunk_const(c, at.chunk);
+        at.i = search(entries_const(k), k->n, clock);
+    }
     c->hint_chunk = at.chunk;
     c->hint_i = at.i;
     return at;

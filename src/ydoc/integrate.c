@@ -104,8 +104,14 @@ static void resolve(struct ydoc *doc, const struct wire_struct *s, struct newcom
     }
     if (s->info & WIRE_HAS_RIGHT) {
         uint32_t c = store_find_client(doc, s->right_client);
+        uint32_t next = n->left != 0 ? doc->items.p[n->left].right : 0;
 
-        n->right = clean_start(doc, c, s->right_clock);
+        /* As a rule what was on its right still is. */
+        if (next != 0 && doc->items.p[next].clock == s->right_clock &&
+            item_client(&doc->items.p[next]) == c)
+            n->right = next;
+        else
+            n->right = clean_start(doc, c, s->right_clock);
         n->item.right_client = c;
         n->item.right_clock = s->right_clock;
         collected = collected || item_kind(&doc->items.p[n->right]) == WIRE_GC;

@@ -174,7 +174,7 @@ static inline struct ydoc_slice lib0_read_varbytes(struct lib0_reader *r)
 static inline struct ydoc_slice lib0_read_varstring(struct lib0_reader *r, uint64_t *utf16_len)
 {
     struct ydoc_slice s = lib0_read_varbytes(r);
-    int64_t units = lib0_utf16_len(s.p, s.len);
+    int64_t units = s.len == 1 && *s.p < 0x80 ? 1 : lib0_utf16_len(s.p, s.len);
 
     if (units < 0) {
         lib0_fail_at(r, s.p, "string is not UTF-8");

@@ -12,6 +12,7 @@
  * (store_fail), which marks the document broken or puts the copy back that was
  * made beforehand. Nothing on the way owns memory outside the document.
  */
+#include <assert.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -284,8 +285,17 @@ uint32_t store_add_client(struct ydoc *doc, uint64_t id); /* finds or adds */
 void store_sort_clients(struct ydoc *doc);                /* client_order */
 
 /* ---- a client's items in order (index.c) ---- */
-struct chunk *index_chunk(struct client *c, uint32_t i);
-uint32_t index_at(const struct client *c, struct place at);
+static inline struct chunk *index_chunk(struct client *c, uint32_t i)
+{
+    return c->chunks <= 1 ? &c->one : &c->dir[i];
+}
+static inline uint32_t index_at(const struct client *c, struct place at)
+{
+    const struct chunk *k = c->chunks <= 1 ? &c->one : &c->dir[at.chunk];
+
+    assert(at.i < k->n);
+    return (k->cap > CHUNK_INLINE ? k->u.p : k->u.in)[at.i].item;
+}
 /* The item that holds `clock`, which must be below the state. */
 struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock);
 bool index_next(const struct client *c, struct place *at);

@@ -31,7 +31,7 @@ struct ydoc_limits ydoc__limits(const struct ydoc_limits *limits)
     return l;
 }
 
-static uint32_t read_clock(struct lib0_reader *r)
+static inline uint32_t read_clock(struct lib0_reader *r)
 {
     const uint8_t *at = r->p;
     uint64_t v = lib0_read_varuint(r);
