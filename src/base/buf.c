@@ -93,6 +93,23 @@ void buf_put_str(struct buf *b, const char *s)
     buf_put(b, s, strlen(s));
 }
 
+void buf_put_json(struct buf *b, const char *s)
+{
+    buf_put_u8(b, '"');
+    for (; *s != 0; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (c < 0x20) {
+            buf_printf(b, "\\u%04x", c);
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            buf_put_u8(b, '\\');
+        buf_put_u8(b, c);
+    }
+    buf_put_u8(b, '"');
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     va_list ap, again;

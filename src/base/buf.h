@@ -36,6 +36,8 @@ void buf_advance(struct buf *b, size_t n);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_str(struct buf *b, const char *s); /* without the zero */
+/* A JSON string with its quotes; s is UTF-8. */
+void buf_put_json(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Appends a zero byte that is not counted; "" when the error is set. */
 const char *buf_str(struct buf *b);

@@ -23,9 +23,9 @@
  * that says `null` is passed on; an update that cannot be decoded is refused, not
  * acknowledged; a document may be opened again right after it was closed.
  */
-#include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "gate/gate_priv.h"
@@ -44,6 +44,7 @@ enum { AUTH_TOKEN = 0, AUTH_DENIED = 1, AUTH_AUTHENTICATED = 2 };
 
 #define TOKEN_BYTES_MAX 8192
 #define SESSION_BYTES_MAX 64
+#define HEALTH_BYTES_MAX 4096
 
 /* --- frames out ------------------------------------------------------------------- */
 
@@ -298,13 +299,18 @@ static void on_failed(struct yjs_channel *c, int rc, const char *why)
 
 static void on_health(struct yjs_channel *c, bool degraded, const char *why)
 {
-    char text[256];
+    struct buf text;
 
-    if (degraded)
-        snprintf(text, sizeof(text), "{\"skein\":\"degraded\",\"reason\":\"%s\"}", why);
-    else
-        snprintf(text, sizeof(text), "{\"skein\":\"recovered\"}");
-    send_string(c->s, c->address, c->address_len, TYPE_STATELESS, -1, text);
+    buf_init(&text, mem_process(), HEALTH_BYTES_MAX);
+    if (degraded) {
+        buf_put_str(&text, "{\"skein\":\"degraded\",\"reason\":");
+        buf_put_json(&text, why);
+        buf_put_str(&text, "}");
+    } else {
+        buf_put_str(&text, "{\"skein\":\"recovered\"}");
+    }
+    send_string(c->s, c->address, c->address_len, TYPE_STATELESS, -1, buf_str(&text));
+    buf_fini(&text);
 }
 
 static void take_stateless(struct yjs_channel *c, struct lib0_reader *r)

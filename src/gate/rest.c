@@ -14,21 +14,10 @@
 
 /* --- the answer --------------------------------------------------------------------- */
 
-static void put_json_string(struct buf *b, const char *s)
-{
-    buf_put_u8(b, '"');
-    for (; *s != 0; s++) {
-        if (*s == '"' || *s == '\\')
-            buf_put_u8(b, '\\');
-        buf_put_u8(b, (uint8_t)*s); /* a room's name has no control characters */
-    }
-    buf_put_u8(b, '"');
-}
-
 static void put_room(struct buf *b, const struct store_room_info *info)
 {
     buf_put_str(b, "{\"name\":");
-    put_json_string(b, info->name);
+    buf_put_json(b, info->name);
     buf_put_str(b, ",\"incarnation\":\"");
     for (size_t i = 0; i < sizeof(info->epoch); i++)
         buf_printf(b, "%02x", info->epoch[i]);

@@ -197,9 +197,7 @@ static void on_joined(struct room *r, struct member *m, struct relay *y)
     r->state = ROOM_READY;
     memcpy(r->doc.epoch, y->epoch, sizeof(r->doc.epoch));
     r->has_incarnation = true;
-    m->joined = true;
-    m->cursor = r->ring.head;
-    m->ops->on_joined(m, 0, NULL);
+    room__admit(r, m);
 }
 
 static void on_record(struct room *r, struct relay *y)

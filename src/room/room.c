@@ -62,11 +62,22 @@ static void unlink_member(struct room *r, struct member *m)
         r->idle_since_ms = loop_now_ms(r->hub->loop);
 }
 
-static void admit(struct room *r, struct member *m)
+static bool is_member(const struct room *r, const struct member *m)
+{
+    const struct member *p = r->members;
+
+    while (p != NULL && p != m)
+        p = p->next;
+    return p != NULL;
+}
+
+void room__admit(struct room *r, struct member *m)
 {
     m->joined = true;
     m->cursor = r->ring.head;
     m->ops->on_joined(m, 0, NULL);
+    if (r->hub->degraded && is_member(r, m)) /* on_joined() may have left again */
+        m->ops->on_health(m, true, r->hub->why);
 }
 
 void room_join(struct engine *g, struct member *m, const char *name, size_t len)
@@ -92,7 +103,7 @@ void room_join(struct engine *g, struct member *m, const char *name, size_t len)
     if (r->is_mirror)
         mirror__join(r, m);
     else if (r->state == ROOM_READY)
-        admit(r, m);
+        room__admit(r, m);
 }
 
 void room__detach(struct member *m)
@@ -141,7 +152,7 @@ void room__on_ready(struct room *r, int rc, const char *why)
     r->state = ROOM_READY;
     for (; m != NULL; m = next) {
         next = m->next;
-        admit(r, m);
+        room__admit(r, m);
     }
     mirror__admit_guests(r);
 }

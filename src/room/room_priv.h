@@ -148,6 +148,9 @@ static inline const char *room_name(const struct room *r)
 
 /* --- room.c ------------------------------------------------------------------- */
 
+/* The member is in: tells it, and that the store is degraded if it is. It may leave
+ * in that call, and be freed. */
+void room__admit(struct room *r, struct member *m);
 /* The room is loaded (rc 0) or cannot be: tells all who wait. */
 void room__on_ready(struct room *r, int rc, const char *why);
 /* Ends all memberships and the room itself. */
