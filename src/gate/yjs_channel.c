@@ -85,7 +85,7 @@ void yjs_channel_free(struct yjs_channel *c)
         drop_queue(c);
         c->is_dead = true;
     }
-    if (c->is_draining)
+    if (c->is_busy)
         return;
     rbuf_unref(c->m.user);
     mem_free(mem_process(), c, sizeof(*c) + c->address_len);
@@ -151,20 +151,35 @@ static void on_joined(struct member *m, int rc, const char *why)
     c->s->protocol->on_joined(c, rc, why);
 }
 
+/* What a frame leads to may end the channel. It stays in memory until whoever
+ * handles the frame has returned. */
+static bool enter(struct yjs_channel *c)
+{
+    bool was_busy = c->is_busy;
+
+    c->is_busy = true;
+    return was_busy;
+}
+
+static void leave(struct yjs_channel *c, bool was_busy)
+{
+    c->is_busy = was_busy;
+    if (c->is_dead)
+        yjs_channel_free(c);
+}
+
 void yjs_channel_drain(struct yjs_channel *c)
 {
+    bool was_busy = enter(c);
     struct yjs_frame *f;
 
-    c->is_draining = true;
     while (!c->is_dead && !ws_is_closing(c->s->ws) && (f = yjs_queue_pop(&c->queue)) != NULL) {
         c->s->unjoined_frames--;
         c->s->unjoined_bytes -= f->len;
         yjs_channel_take(c, f->bytes, f->len);
         yjs_frame_free(f);
     }
-    c->is_draining = false;
-    if (c->is_dead)
-        yjs_channel_free(c);
+    leave(c, was_busy);
 }
 
 static void wait_for_join(struct yjs_channel *c, const uint8_t *p, size_t n)
@@ -210,7 +225,7 @@ void yjs_channel_take_sync(struct yjs_channel *c, struct lib0_reader *r)
     else
         rc = room_append(&c->m, sub == YJS_SYNC_STEP2 ? APPEND_SYNC : APPEND_EDIT, body.p, body.len,
                          &e);
-    if (rc == 0 || c->m.room == NULL)
+    if (rc == 0 || c->is_dead || !room_has_joined(&c->m))
         return; /* not in the room any more: the room has said why */
     metrics_add(METRIC_PROTOCOL_ERRORS, 1);
     log_peer("yjs.refused", "peer=%s room=%.*s why=%s", ws_peer(c->s->ws), (int)c->room_len,
@@ -234,15 +249,11 @@ static void take_awareness(struct yjs_channel *c, struct lib0_reader *r)
     c->s->protocol->on_failed(c, rc, e.msg);
 }
 
-void yjs_channel_take(struct yjs_channel *c, const uint8_t *p, size_t n)
+static void take_message(struct yjs_channel *c, const uint8_t *p, size_t n)
 {
     struct lib0_reader r;
     uint64_t type;
 
-    if (!room_has_joined(&c->m)) {
-        wait_for_join(c, p, n);
-        return;
-    }
     lib0_reader_init(&r, p, n);
     type = lib0_read_varuint(&r);
     if (r.why != NULL)
@@ -255,6 +266,17 @@ void yjs_channel_take(struct yjs_channel *c, const uint8_t *p, size_t n)
         yjs_channel_send_presence(c);
     else
         c->s->protocol->on_other(c, type, &r);
+}
+
+void yjs_channel_take(struct yjs_channel *c, const uint8_t *p, size_t n)
+{
+    bool was_busy = enter(c);
+
+    if (room_has_joined(&c->m))
+        take_message(c, p, n);
+    else
+        wait_for_join(c, p, n);
+    leave(c, was_busy);
 }
 
 void yjs_channel_send_presence(struct yjs_channel *c)

@@ -83,7 +83,8 @@ struct yjs_channel {
     struct yjs_channel *next, *prev;
     struct room_encoding own;              /* for an address that is this channel's alone */
     struct yjs_queue queue;                /* frames from before it was joined */
-    bool is_joining, is_draining, is_dead; /* dead: freed when it has stopped draining */
+    bool is_joining;
+    bool is_busy, is_dead; /* dead: freed when the call that is handling a frame returns */
     uint16_t room_len;                     /* the address begins with the room's name */
     uint16_t address_len;
     char address[];

@@ -100,6 +100,7 @@ static bool is_owner(const struct hub *h, const char *name, size_t len)
     return engine_get_owner(h->engine, name, len) == h->loop;
 }
 
+/* In the table; nobody loads it yet. */
 static struct room *room_new(struct hub *h, const char *name, size_t len)
 {
     const struct engine_options *o = &h->engine->o;
@@ -126,6 +127,11 @@ static struct room *room_new(struct hub *h, const char *name, size_t len)
     r->flush_task.run = fanout__on_task;
     r->flush_timer.run = fanout__on_timer;
     r->commit_timer.run = doc__on_commit_timer;
+    metrics_add(METRIC_ROOMS, !r->is_mirror);
+    if (map_set(&h->rooms, room_name(r), len, r, NULL) != 0) {
+        hub__free_room(r);
+        return NULL;
+    }
     return r;
 }
 
@@ -137,10 +143,8 @@ int hub__get_room(struct hub *h, const char *name, size_t len, struct room **out
         return err_set(e, SK_EAGAIN, "the room is closing: try again");
     if (r == NULL) {
         r = room_new(h, name, len);
-        if (r == NULL || map_set(&h->rooms, room_name(r), len, r, NULL) != 0)
+        if (r == NULL)
             return err_set(e, SK_ETOOBIG, "the server has no memory for another room");
-        if (!r->is_mirror)
-            metrics_add(METRIC_ROOMS, 1);
         if (!r->is_mirror && doc__start_load(r) != 0) {
             hub__free_room(r);
             return err_set(e, SK_EAGAIN, "the store does not take requests: try again");
