@@ -378,14 +378,18 @@ static void begin_transaction(struct ydoc *doc)
     doc->applied = 0;
 }
 
-/* Room for everything up front when a document is loaded: no slack is left. */
+/* Most of the room up front: when a document is loaded no slack is left, and a
+ * small update that finds no memory finds that out before it changes anything. */
 static void reserve(struct ydoc *doc, const struct wire_counts *counts)
 {
-    if (counts->structs < 16)
-        return;
-    VEC_RESERVE(doc, doc->items, counts->structs + (doc->items.n == 0 ? 1 : 0));
+    uint64_t splits = counts->structs < 16 ? 2 * (counts->structs + counts->ranges) : 0;
+    uint32_t room = doc->items.cap - doc->items.n;
+
+    if (splits <= 64 && room < counts->structs + splits)
+        VEC_RESERVE(doc, doc->items, counts->structs + splits + (doc->items.n == 0 ? 1 : 0));
     VEC_RESERVE(doc, doc->slab, counts->body_bytes);
-    VEC_RESERVE(doc, doc->clients, counts->sections);
+    if (counts->structs >= 16)
+        VEC_RESERVE(doc, doc->clients, counts->sections);
 }
 
 struct job {
@@ -395,6 +399,7 @@ struct job {
     const struct wire_counts *counts;
     struct run run; /* of check_pending_limit */
     struct lib0_reader deletes;
+    bool started; /* the document may have changed */
 };
 
 /* Runs what may fail in the middle; see store.h. */
@@ -416,6 +421,7 @@ static void transact(struct job *job)
 
     begin_transaction(doc);
     reserve(doc, job->counts);
+    job->started = true;
     apply_bytes(doc, job->update, job->len, job->counts->deletes_at);
     store_finish_transaction(doc);
     if (doc->tx_touched.n > 0)
@@ -436,7 +442,7 @@ static int check_pending_limit(struct ydoc *doc, const uint8_t *update, size_t l
 {
     size_t held = doc->pending.n + doc->pending_deletes.n * sizeof(struct wire_range);
     size_t more = len + counts->ranges * sizeof(struct wire_range);
-    struct job job = {doc, update, len, counts, {doc, update + len, true, 0, 0}, {0}};
+    struct job job = {doc, update, len, counts, {doc, update + len, true, 0, 0}, {0}, false};
     struct wire_deletes d;
     struct wire_range range;
     int rc;
@@ -475,13 +481,33 @@ static bool too_many_clients(struct ydoc *doc, const uint8_t *update, size_t len
     return n > doc->limits.clients_max;
 }
 
+/* Can the update bring what the pending structs lack? */
+static bool may_release_pending(const struct ydoc *doc, const uint8_t *update, size_t len,
+                                const struct wire_counts *counts)
+{
+    struct wire_section section;
+    struct lib0_reader r;
+
+    if (doc->pending.n == 0 || counts->sections != 1)
+        return doc->pending.n > 0 && counts->sections > 0;
+    lib0_reader_init(&r, update, len);
+    lib0_read_varuint(&r);
+    wire_read_section(&r, &section);
+    for (uint32_t i = 0; i < doc->pending_missing.n; i++) {
+        if (doc->pending_missing.p[i].client == section.client)
+            return true;
+    }
+    return false;
+}
+
 /* Steps that the transaction might need at the very worst. */
-static bool may_exceed_work(const struct ydoc *doc, size_t len, const struct wire_counts *counts)
+static bool may_exceed_work(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            const struct wire_counts *counts)
 {
     uint64_t each = (uint64_t)doc->items_live + doc->longest + counts->structs + len;
     uint64_t n = counts->structs + counts->ranges;
 
-    if (doc->pending.n > 0) {
+    if (may_release_pending(doc, update, len, counts)) {
         each += doc->pending.n;
         n += doc->pending.n / 2;
     }
@@ -492,11 +518,11 @@ static bool may_exceed_work(const struct ydoc *doc, size_t len, const struct wir
 static int guarded_transact(struct ydoc *doc, const uint8_t *update, size_t len,
                             const struct wire_counts *counts)
 {
-    struct job job = {doc, update, len, counts, {0}, {0}};
+    struct job job = {doc, update, len, counts, {0}, {0}, false};
     struct ydoc *copy = NULL;
     int rc;
 
-    if (may_exceed_work(doc, len, counts)) {
+    if (may_exceed_work(doc, update, len, counts)) {
         copy = store_copy(doc);
         if (copy == NULL)
             return YDOC_ENOMEM;
@@ -508,7 +534,7 @@ static int guarded_transact(struct ydoc *doc, const uint8_t *update, size_t len,
     }
     if (copy != NULL)
         store_discard(copy);
-    if (rc != 0)
+    if (rc != 0 && job.started)
         doc->broken = true;
     return rc;
 }
