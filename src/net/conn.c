@@ -164,10 +164,6 @@ void conn__mark(struct conn *c)
 
     if (c->is_pending || c->state == CONN_CLOSED)
         return;
-    if (wk->reading == c) {
-        c->is_flush_due = true;
-        return;
-    }
     c->is_pending = true;
     c->pending_next = NULL;
     *wk->pending_end = c;
@@ -446,37 +442,12 @@ void conn__abort(struct conn *c)
 
 /* --- the turn's end ------------------------------------------------------- */
 
-/* With nobody pending, all of the arena was written or moved to buffers. */
-static void clean_turn(struct worker *w)
-{
-    w->arena.used = 0;
-    worker__drop_twins(w);
-}
-
-void conn__flush_after_read(struct conn *c)
-{
-    struct worker *w = c->wk;
-
-    if (!c->is_flush_due)
-        return;
-    c->is_flush_due = false;
-    if (c->state == CONN_WS && (c->ws.wants_write || c->ws.is_moving)) {
-        conn__mark(c); /* more is to come at the turn's end: one write for both */
-        return;
-    }
-    conn__flush(c);
-    if (w->pending == NULL)
-        w->arena.used = 0; /* the next one's answers find it in the cache */
-}
-
 bool worker__flush(struct worker *w)
 {
     struct conn *list = w->pending;
 
-    if (list == NULL) {
-        clean_turn(w);
+    if (list == NULL)
         return false;
-    }
     w->pending = NULL;
     w->pending_end = &w->pending;
     while (list != NULL) {
@@ -489,7 +460,9 @@ bool worker__flush(struct worker *w)
         else
             conn__flush(c);
     }
-    if (w->pending == NULL)
-        clean_turn(w);
+    if (w->pending == NULL) {
+        w->arena.used = 0; /* all of it was written, or moved to buffers */
+        worker__drop_twins(w);
+    }
     return true;
 }

@@ -13,11 +13,7 @@
  *
  * Reading goes into the worker's buffer: an idle connection owns no receive
  * memory. What the protocol above cannot take now (a pending answer, a pause, a
- * move) waits in `in`.
- *
- * Writing: what answers a connection's own bytes leaves when they have been
- * handled, while the kernel's half of the socket is in the cache; everything
- * else, and whatever awaits on_writable(), leaves at the end of the turn.
+ * move) waits in `in`. Nothing is written before the end of the turn.
  *
  * Errors of the socket are found in reading and flushing only, which the loop
  * calls. So nothing is freed below a caller that queues bytes or closes.
@@ -95,7 +91,6 @@ struct conn {
     uint8_t state;
     uint8_t poll_events;
     bool is_pending : 1;
-    bool is_flush_due : 1; /* at the end of its read */
     bool is_handle_closed : 1;
     bool is_blocked : 1; /* the socket took less than there was */
     bool is_ending : 1;  /* shut when the queue is empty */
@@ -130,7 +125,7 @@ uint8_t *conn__reserve(struct conn *c, size_t n);
 void conn__put(struct conn *c, const void *p, size_t n);
 void conn__put_take(struct conn *c, struct rbuf *b);
 void conn__put_static(struct conn *c, const uint8_t *p, size_t n);
-/* Has the connection flushed: when its read ends, or else at the turn's end. */
+/* Puts the connection on the list for the turn's end. */
 void conn__mark(struct conn *c);
 
 /* --- reading -------------------------------------------------------------- */
@@ -158,7 +153,6 @@ void conn__start_timer(struct conn *c, uint64_t after_ms);
 void conn__stop_timer(struct conn *c);
 
 void conn__flush(struct conn *c); /* worker__flush() calls it */
-void conn__flush_after_read(struct conn *c);
 
 /* --- what the protocols provide ------------------------------------------- */
 

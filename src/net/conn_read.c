@@ -251,7 +251,6 @@ void conn__read(struct conn *c)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     struct conn *c = (struct conn *)((char *)h - offsetof(struct conn, poll));
-    struct worker *wk = c->wk;
 
     if (status < 0) {
         /* libuv has stopped the handle because of an error on the socket: what
@@ -270,10 +269,6 @@ static void on_poll(uv_poll_t *h, int status, int events)
         }
         conn__mark(c);
     }
-    if ((events & UV_READABLE) != 0 && conn__wants_input(c)) {
-        wk->reading = c;
+    if ((events & UV_READABLE) != 0 && conn__wants_input(c))
         conn__read(c);
-        wk->reading = NULL;
-        conn__flush_after_read(c);
-    }
 }

@@ -6,9 +6,7 @@
  * A turn is: due timers, ready sockets, messages from other threads; then, just
  * before the loop would block, its end: deferred tasks run until there are
  * none, then every socket with something to write is flushed once. So all that
- * fans out in a turn leaves in one writev() a socket. (What a connection is
- * answered while its own bytes are handled leaves right behind that, unless it
- * awaits on_writable().)
+ * happened in a turn leaves in one writev() a socket.
  *
  * Threads: loop_post() and loop_stop() may be called from anywhere. All else
  * belongs to the loop's own thread and asserts it; while the loop is not

@@ -50,7 +50,6 @@ struct worker {
     struct loop *loop;
     struct conn *conns;
     struct conn *pending, **pending_end; /* connections with work for the turn's end */
-    struct conn *reading;                /* the connection whose bytes are being handled */
     uint8_t *rx;
     struct arena arena;
     struct ws_inflater *inflater; /* made when the first peer needs it */

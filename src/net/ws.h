@@ -64,8 +64,7 @@ void ws_set_message_max(struct ws *w, size_t bytes);
 struct rbuf *ws_frame_new(struct mem_account *a, enum ws_kind kind, const struct iovec *parts,
                           size_t n);
 
-/* Queues a frame; consumes the reference. It leaves when this connection's bytes
- * that are being handled are done with, else at the turn's end. When the peer
+/* Queues a frame for the end of the turn; consumes the reference. When the peer
  * does not read and the queue passes its limit, the connection closes with
  * 1013: a message is delivered or the connection ends, never dropped. */
 void ws_send_frame_take(struct ws *w, struct rbuf *frame);
