@@ -29,6 +29,7 @@
     X(LIMIT_TOKENS_FILE_BYTES, 64 << 20, "bytes", "tokens file", "the server refuses the file")    \
     X(LIMIT_UNJOINED_FRAMES, 1000, "", "messages of a socket before it has joined", "close 4413")  \
     X(LIMIT_UNJOINED_BYTES, 5 << 20, "bytes", "the same, in bytes", "close 4413")                  \
+    X(LIMIT_UNJOINED_MESSAGE, 1 << 20, "bytes", "one such message", "close 1009")                  \
     X(LIMIT_UNJOINED_CHANNELS, 100, "", "documents that a socket waits for", "close 4413")         \
     X(LIMIT_PRESENCE_BYTES, 64 << 10, "bytes", "presence state of one client",                     \
       "the state is refused")                                                                      \

@@ -143,6 +143,7 @@ static void on_joined(struct member *m, int rc, const char *why)
     c->is_joining = false;
     if (rc == 0) {
         c->s->n_unjoined--;
+        ws_set_message_max(c->s->ws, SIZE_MAX);
         if (!is_incarnation(c, room_get_incarnation(m))) {
             rc = SK_ECLOSED;
             why = "the document was replaced: reload, do not merge";

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "gate/gate_priv.h"
@@ -186,6 +187,7 @@ void yjs_socket_attach(struct yjs_socket *s, struct ws *ws)
     s->ws = ws;
     s->deadline_ms = loop_now_ms(l) + ms;
     s->timer.run = on_timer;
+    ws_set_message_max(ws, LIMIT_UNJOINED_MESSAGE);
     loop_timer_start(l, &s->timer, ms);
 }
 
