@@ -287,12 +287,32 @@ static uint32_t sort_and_merge_spans(struct span *v, uint32_t n)
     return kept;
 }
 
+/* Deleting forwards or backwards, character by character, makes one range. */
+static bool joins(struct span *last, const struct span *s)
+{
+    if (last->client != s->client)
+        return false;
+    if (last->clock + last->len == s->clock) {
+        last->len += s->len;
+        return true;
+    }
+    if (s->clock + s->len == last->clock) {
+        last->clock = s->clock;
+        last->len += s->len;
+        return true;
+    }
+    return false;
+}
+
 /* What is deleted twice over many transactions, or next to each other, is
  * joined whenever the list has doubled, so that it does not outgrow the document. */
 static void accumulate_deleted(struct ydoc *doc)
 {
-    for (uint32_t i = 0; i < doc->tx_deleted.n; i++)
-        VEC_PUSH(doc, doc->acc_deleted, doc->tx_deleted.p[i]);
+    for (uint32_t i = 0; i < doc->tx_deleted.n; i++) {
+        if (doc->acc_deleted.n == 0 ||
+            !joins(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &doc->tx_deleted.p[i]))
+            VEC_PUSH(doc, doc->acc_deleted, doc->tx_deleted.p[i]);
+    }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
         return;
     doc->acc_deleted.n = sort_and_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
