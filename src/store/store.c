@@ -9,7 +9,8 @@
 #include "store/store_internal.h"
 
 #define QUEUE_BYTES_MAX (64u << 20)
-#define RECORD_COST 64 /* counted for each record beside its bytes */
+#define RECORD_COST 64 /* counted for each record beside its strings; more than it is encoded to   \
+                        */
 
 /* ---- lists and time ---- */
 
@@ -82,7 +83,7 @@ void store__wait(pthread_cond_t *c, pthread_mutex_t *lock, int64_t until_us)
 static void fill_defaults(struct store_options *o)
 {
     if (o->commit_gap_ms == 0)
-        o->commit_gap_ms = 2;
+        o->commit_gap_ms = 5;
     if (o->queue_bytes_max == 0)
         o->queue_bytes_max = QUEUE_BYTES_MAX;
     if (o->history_days == 0)
@@ -257,9 +258,8 @@ static void start_op(struct store_op *op, enum store_what what)
     op->refused = false;
 }
 
-void store__done(struct store *s, struct store_op *op, int code)
+void store__done(struct store_op *op, int code)
 {
-    (void)s;
     op->code = code;
     if (code == 0)
         op->err.msg[0] = 0;
@@ -336,7 +336,7 @@ static int check_records(const struct store_append *a, size_t *cost)
         if (r->bytes->len > STORE_RECORD_BYTES_MAX ||
             (r->author != NULL && r->author->len > STORE_AUTHOR_BYTES_MAX))
             return SK_ETOOBIG;
-        sum += r->bytes->len + RECORD_COST;
+        sum += r->bytes->len + (r->author != NULL ? r->author->len : 0) + RECORD_COST;
         if (sum > STORE_APPEND_BYTES_MAX)
             return SK_ETOOBIG;
     }

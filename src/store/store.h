@@ -78,7 +78,7 @@ struct store_options {
      * the disk is synced every N ms; see store_risk(). */
     unsigned relaxed_ms;
 
-    /* Commits begin at least this far apart (ms, default 2 when 0; the first
+    /* Commits begin at least this far apart (ms, default 5 when 0; the first
      * one after a pause begins at once). What arrives meanwhile shares a sync. */
     unsigned commit_gap_ms;
 

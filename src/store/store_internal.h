@@ -45,7 +45,7 @@ struct store {
         int64_t sync_us;       /* relaxed: when the log has to be synced; 0: it is */
         int64_t checkpoint_us; /* not before this */
         bool checkpoint_runs;
-        int tidy_code; /* of the last step, so that a failure is logged once */
+        int tidy_code, checkpoint_code; /* of the last one, so that a failure is logged once */
     } writer;
 
     struct {
@@ -74,7 +74,7 @@ static inline bool store__ops_is_empty(const struct store_ops *l)
 
 void store__push_writer(struct store *s, struct store_op *op);
 /* Gives op back to its owner. Call without the lock. */
-void store__done(struct store *s, struct store_op *op, int code);
+void store__done(struct store_op *op, int code);
 int64_t store__mono_us(void);
 int64_t store__wall_ms(void);
 /* Waits for the condition until `until_us`, or for ever with INT64_MAX. */

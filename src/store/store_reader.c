@@ -42,7 +42,7 @@ static void run_snapshot(struct store *s, struct store_snapshot *p)
     }
     mem_free(s->mem, p->packed, p->packed_cap);
     p->packed = NULL;
-    store__done(s, &p->op, rc);
+    store__done(&p->op, rc);
 }
 
 static void run_load(struct store *s, struct store_load *l)
@@ -52,7 +52,7 @@ static void run_load(struct store *s, struct store_load *l)
     if (rc == SK_ENOTFOUND && l->create)
         store__push_writer(s, &l->op);
     else
-        store__done(s, &l->op, rc);
+        store__done(&l->op, rc);
 }
 
 static void run(struct store *s, struct store_op *op)
@@ -70,11 +70,11 @@ static void run(struct store *s, struct store_op *op)
         store__push_writer(s, op);
         return;
     case STORE_OP_READ:
-        store__done(s, op, b->read_log(s->backend, (struct store_read *)(void *)op, &op->err));
+        store__done(op, b->read_log(s->backend, (struct store_read *)(void *)op, &op->err));
         return;
     default:
         assert(op->what == STORE_OP_LIST);
-        store__done(s, op, b->list_rooms(s->backend, (struct store_list *)(void *)op, &op->err));
+        store__done(op, b->list_rooms(s->backend, (struct store_list *)(void *)op, &op->err));
     }
 }
 

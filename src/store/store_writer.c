@@ -78,7 +78,7 @@ static void finish(struct store *s, struct store_op *op, int code)
         mem_free(s->mem, p->packed, p->packed_cap);
         p->packed = NULL;
     }
-    store__done(s, op, code);
+    store__done(op, code);
 }
 
 /* After the commit. A room that somebody else had created in between is loaded
@@ -372,8 +372,9 @@ static void checkpoint_end(struct store *s)
     struct err e = {0};
     int rc = s->backend->ops->checkpoint(s->backend, STORE_WRITER, &e);
 
-    if (rc != 0)
+    if (rc != 0 && rc != s->writer.checkpoint_code)
         log_warn("store.checkpoint_failed", "error=%s words=%s", err_str(rc), e.msg);
+    s->writer.checkpoint_code = rc;
     s->writer.checkpoint_runs = false;
     s->writer.checkpoint_us = store__mono_us() + CHECKPOINT_GAP_US;
 }

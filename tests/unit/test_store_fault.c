@@ -232,6 +232,96 @@ TEST(store_fault, any_sync_fails)
     every_call(DISK_SYNC_FAILS, 2);
 }
 
+#define MOVED_ROOMS 130
+
+static void on_nothing(struct store_op *op)
+{
+    (void)op;
+}
+
+/* A file whose tail has three records of each of many rooms. */
+static void make_long_tail(struct fixture *f)
+{
+    static struct batch batches[MOVED_ROOMS];
+    char name[20];
+
+    fixture_init(f);
+    for (int i = 0; i < MOVED_ROOMS; i++) {
+        snprintf(name, sizeof(name), "room-%d", i);
+        batch_make(&batches[i], room_of(f, name), 1, 3);
+        batches[i].a.op.done = on_nothing;
+    }
+    for (int i = 0; i < MOVED_ROOMS; i++) /* all at once: the tail moves after a second */
+        CHECK_EQ(store_append(f->s, &batches[i].a), 0);
+    store_close(f->s);
+    f->s = NULL;
+    for (int i = 0; i < MOVED_ROOMS; i++)
+        batch_free(&batches[i]);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    char block[4096];
+    size_t n;
+
+    CHECK(in != NULL && out != NULL);
+    while ((n = fread(block, 1, sizeof(block), in)) > 0)
+        CHECK_EQ(fwrite(block, 1, n, out), n);
+    fclose(in);
+    fclose(out);
+}
+
+/* The disk is full from the n-th write on, while the tail is moved. True when
+ * records are in both places then. */
+static bool stop_move(struct disk *disk, const struct fixture *made, long n)
+{
+    struct fixture f;
+    bool half = false;
+    char name[20];
+
+    fixture_make(&f);
+    f.o.sqlite_vfs = disk->vfs.zName;
+    copy_file(made->db, f.db);
+    disk_set(disk, DISK_FULL, n, 1L << 40);
+    if (store_open(&f.s, &f.o, &f.e) == 0) {
+        while (disk_failed(disk) == 0 && fixture_sql(&f, "SELECT count(*) FROM tail") > 0)
+            usleep(1000);
+        half = fixture_sql(&f, "SELECT count(*) FROM tail JOIN log USING(room, last)") > 0;
+        for (int i = 0; i < MOVED_ROOMS; i++) {
+            snprintf(name, sizeof(name), "room-%d", i);
+            check_room(&f, name, 3);
+        }
+    }
+    store_close(f.s);
+    f.s = NULL;
+    disk_set(disk, DISK_FINE, 0, 0);
+    fixture_open(&f);
+    fixture_move(&f);
+    CHECK_EQ(fixture_sql(&f, "SELECT sum(last - first + 1) FROM log"), 3 * MOVED_ROOMS);
+    fixture_fini(&f);
+    return half;
+}
+
+/* Moving the tail takes several transactions. Stopped after any of them, records
+ * are in the log and in the tail, which nobody notices, and it is done again. */
+TEST(store_fault, a_move_stops_half_way)
+{
+    static struct disk disk;
+    struct fixture made;
+    int half = 0;
+
+    log_set_fd(-1);
+    disk_init(&disk);
+    make_long_tail(&made);
+    for (long n = 0; n < 120; n += 6)
+        half += stop_move(&disk, &made, n);
+    CHECK(half > 0);
+    fixture_fini(&made);
+    disk_fini(&disk);
+    log_set_fd(2);
+}
+
 /* The load that meets it fails, is not called damage, and the next one succeeds. */
 TEST(store_fault, any_read_fails)
 {

@@ -101,8 +101,10 @@ static inline long long fixture_sql(struct fixture *f, const char *sql)
 static inline void fixture_move(struct fixture *f)
 {
     fixture_reopen(f);
-    while (fixture_sql(f, "SELECT count(*) FROM tail") != 0)
+    for (int i = 0; fixture_sql(f, "SELECT count(*) FROM tail") != 0; i++) {
+        CHECK(i < 10000);
         usleep(1000);
+    }
 }
 
 static inline int load(struct fixture *f, struct store_load *l, const char *name, bool create)

@@ -65,6 +65,28 @@ TEST(store_life, the_file_of_another_program_is_left_alone)
     fixture_fini(&f);
 }
 
+/* All memory is charged to the account that was given, and comes back. */
+TEST(store_life, closing_gives_all_memory_back)
+{
+    struct mem_account mem;
+    struct fixture f;
+    int64_t room;
+
+    mem_account_init(&mem, "store", NULL, 64u << 20);
+    fixture_make(&f);
+    f.o.mem = &mem;
+    fixture_open(&f);
+    room = room_of(&f, "a");
+    for (uint64_t seq = 1; seq <= 500; seq += 50)
+        CHECK_EQ(append(&f, room, seq, 50), 0);
+    CHECK_EQ(snapshot(&f, room, 100, bytes_of(1, 97)), 0);
+    CHECK(mem_account_used(&mem) > 0);
+    fixture_move(&f);
+    CHECK_EQ(append(&f, room, 501, 1), 0);
+    fixture_fini(&f);
+    mem_account_fini(&mem);
+}
+
 /* ---- migration ---- */
 
 static const struct store_migration three_steps[] = {
