@@ -10,6 +10,18 @@ import * as hocuspocus3 from 'hocuspocus-provider-3'
 import * as hocuspocus4 from 'hocuspocus-provider-4'
 import { defer } from './server.mjs'
 
+// For the suites that borrow these clients and have no packages of their own.
+export { Y }
+
+// A provider takes its listeners away before the socket has ended; what then still fails has
+// nobody to hear it, and would end the process.
+class Socket extends WebSocket {
+  constructor(...args) {
+    super(...args)
+    this.on('error', () => {})
+  }
+}
+
 export const Y_WEBSOCKETS = [
   { name: 'y-websocket 1.5', library: yWebsocket1 },
   { name: 'y-websocket 2', library: yWebsocket2 },
@@ -67,6 +79,12 @@ export function next(emitter, event, ms = 20_000) {
   return within(`the event ${event}`, arrival, ms).finally(() => emitter.off(event, arrived))
 }
 
+// A socket that waits to connect again goes on trying after destroy().
+function endSocket(socket) {
+  socket.destroy()
+  socket.cancelWebsocketRetry?.()
+}
+
 class Client {
   constructor(kind, room) {
     this.kind = kind
@@ -106,7 +124,7 @@ class Client {
 class YWebsocketClient extends Client {
   constructor(server, kind, room, { token, api } = {}) {
     super(kind, room)
-    const options = { WebSocketPolyfill: WebSocket, disableBc: true, awareness: this.awareness, params: token === undefined ? {} : { token } }
+    const options = { WebSocketPolyfill: Socket, disableBc: true, awareness: this.awareness, params: token === undefined ? {} : { token } }
     if (api) {
       options.params = { ...options.params, type: 'yjs', room }
       this.provider = new kind.library.WebsocketProvider(`${server.url}/api`, 'ws', this.doc, options)
@@ -128,7 +146,7 @@ class HocuspocusClient extends Client {
   constructor(server, kind, room, { token = 'nobody', path = '/', socket, awareness, ...more } = {}) {
     super(kind, room)
     this.ownsSocket = socket === undefined
-    this.socket = socket ?? new kind.library.HocuspocusProviderWebsocket({ url: server.url + path, WebSocketPolyfill: WebSocket, minDelay: 50, delay: 50 })
+    this.socket = socket ?? new kind.library.HocuspocusProviderWebsocket({ url: server.url + path, WebSocketPolyfill: Socket, minDelay: 50, delay: 50 })
     this.scope = null
     this.refused = null
     this.acks = []
@@ -168,7 +186,7 @@ class HocuspocusClient extends Client {
 
   leave() {
     this.provider.destroy()
-    if (this.ownsSocket) this.socket.destroy()
+    if (this.ownsSocket) endSocket(this.socket)
   }
 }
 
@@ -187,7 +205,7 @@ export async function joinSynced(t, server, kind, room, options) {
 
 // A Hocuspocus socket that several providers share; it closes with the test.
 export function hocuspocusSocket(t, server, kind) {
-  const socket = new kind.library.HocuspocusProviderWebsocket({ url: server.url, WebSocketPolyfill: WebSocket, minDelay: 50, delay: 50 })
-  defer(t, () => socket.destroy())
+  const socket = new kind.library.HocuspocusProviderWebsocket({ url: server.url, WebSocketPolyfill: Socket, minDelay: 50, delay: 50 })
+  defer(t, () => endSocket(socket))
   return socket
 }

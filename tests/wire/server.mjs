@@ -29,6 +29,10 @@ export class Server {
     this.log = ''
   }
 
+  get binary() {
+    return BINARY
+  }
+
   get url() {
     return `ws://127.0.0.1:${this.port}`
   }
