@@ -1,17 +1,18 @@
 // The npm clients under one face: a document with a text `t`, awareness, and events to wait for.
-import WebSocket from 'ws'
-import * as Y from 'yjs'
-import { Awareness } from 'y-protocols/awareness'
-import * as yWebsocket1 from 'y-websocket-1'
-import * as yWebsocket2 from 'y-websocket-2'
-import * as yWebsocket3 from 'y-websocket-3'
-import * as hocuspocus2 from 'hocuspocus-provider-2'
-import * as hocuspocus3 from 'hocuspocus-provider-3'
-import * as hocuspocus4 from 'hocuspocus-provider-4'
+//
+// All of them are loaded as CommonJS. That gives them one and the same Yjs, and y-websocket 1.5,
+// whose modules are not marked as such, loads with Node 18 too.
+import { createRequire } from 'node:module'
 import { defer } from './server.mjs'
 
-// For the suites that borrow these clients and have no packages of their own.
-export { Y }
+const require = createRequire(import.meta.url)
+globalThis.crypto ??= require('node:crypto').webcrypto // Node 18 has it, but not in its place
+const WebSocket = require('ws')
+const Y = require('yjs')
+const { Awareness } = require('y-protocols/awareness')
+
+// The tests take these from here: a second Yjs in the process would not know the first one's types.
+export { WebSocket, Y }
 
 // A provider takes its listeners away before the socket has ended; what then still fails has
 // nobody to hear it, and would end the process.
@@ -23,14 +24,14 @@ class Socket extends WebSocket {
 }
 
 export const Y_WEBSOCKETS = [
-  { name: 'y-websocket 1.5', library: yWebsocket1 },
-  { name: 'y-websocket 2', library: yWebsocket2 },
-  { name: 'y-websocket 3', library: yWebsocket3 },
+  { name: 'y-websocket 1.5', library: require('y-websocket-1') },
+  { name: 'y-websocket 2', library: require('y-websocket-2') },
+  { name: 'y-websocket 3', library: require('y-websocket-3') },
 ]
 export const HOCUSPOCUS = [
-  { name: 'Hocuspocus provider 2', library: hocuspocus2, major: 2 },
-  { name: 'Hocuspocus provider 3', library: hocuspocus3, major: 3 },
-  { name: 'Hocuspocus provider 4', library: hocuspocus4, major: 4 },
+  { name: 'Hocuspocus provider 2', library: require('hocuspocus-provider-2'), major: 2 },
+  { name: 'Hocuspocus provider 3', library: require('hocuspocus-provider-3'), major: 3 },
+  { name: 'Hocuspocus provider 4', library: require('hocuspocus-provider-4'), major: 4 },
 ]
 export const KINDS = [...Y_WEBSOCKETS, ...HOCUSPOCUS]
 const isHocuspocus = (kind) => HOCUSPOCUS.includes(kind)

@@ -4,12 +4,10 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import net from 'node:net'
 import { after, before, test } from 'node:test'
-import WebSocket from 'ws'
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import * as Y from 'yjs'
 import { defer, startServer } from './server.mjs'
-import { HOCUSPOCUS, KINDS, Y_WEBSOCKETS, join, joinSynced, next, within } from './clients.mjs'
+import { HOCUSPOCUS, KINDS, WebSocket, Y, Y_WEBSOCKETS, join, joinSynced, next, within } from './clients.mjs'
 
 let server
 before(async () => (server = await startServer()))
@@ -254,8 +252,13 @@ test('too much before authentication closes the socket', async (t) => {
 
   const big = new Raw(t, '/', closed)
   await big.open
-  for (let i = 0; i < 8; i++) big.ws.send(Buffer.concat([Buffer.from(hMessage('big')), Buffer.alloc(1 << 20)]))
+  for (let i = 0; i < 8; i++) big.ws.send(Buffer.concat([Buffer.from(hMessage('big')), Buffer.alloc(900 << 10)]))
   assert.equal((await big.end()).code, 4413)
+
+  const single = new Raw(t, '/', closed)
+  await single.open
+  single.ws.send(Buffer.alloc(2 << 20, hMessage('single')))
+  assert.equal((await single.end()).code, 1009)
 })
 
 // A message that is larger than the limit is refused at its header, before its bytes come.
