@@ -203,6 +203,7 @@ static void block_signals(struct serve *s)
     sigaddset(&s->signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk: the write says so */
 }
 
 static void reload(struct serve *s)
