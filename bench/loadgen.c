@@ -925,6 +925,8 @@ static void gen_init(struct gen *g)
         o->writers = o->writers == 0 ? 0 : 1;
         o->conns = o->joins + 2;
     }
+    if (o->proto == PROTO_NONE)
+        o->writers = 0;
     if (o->writers > o->conns)
         o->writers = o->conns;
     if (o->conns == 0 || o->docs == 0 || o->conns % o->docs != 0 || o->writers % o->docs != 0)
