@@ -80,10 +80,11 @@ export function next(emitter, event, ms = 20_000) {
   return within(`the event ${event}`, arrival, ms).finally(() => emitter.off(event, arrived))
 }
 
-// A socket that waits to connect again goes on trying after destroy().
+// A socket that waits to connect again goes on trying after destroy(), for ever when a close
+// comes behind it: whether to connect is asked before each attempt, and answered here.
 function endSocket(socket) {
   socket.destroy()
-  socket.cancelWebsocketRetry?.()
+  Object.defineProperty(socket, 'shouldConnect', { get: () => false, set() {} })
 }
 
 class Client {
@@ -147,7 +148,7 @@ class HocuspocusClient extends Client {
   constructor(server, kind, room, { token = 'nobody', path = '/', socket, awareness, ...more } = {}) {
     super(kind, room)
     this.ownsSocket = socket === undefined
-    this.socket = socket ?? new kind.library.HocuspocusProviderWebsocket({ url: server.url + path, WebSocketPolyfill: Socket, minDelay: 50, delay: 50 })
+    this.socket = socket ?? new kind.library.HocuspocusProviderWebsocket({ url: server.url + path, WebSocketPolyfill: Socket, minDelay: 50, delay: 50, maxDelay: 500 })
     this.scope = null
     this.refused = null
     this.acks = []
@@ -206,7 +207,7 @@ export async function joinSynced(t, server, kind, room, options) {
 
 // A Hocuspocus socket that several providers share; it closes with the test.
 export function hocuspocusSocket(t, server, kind) {
-  const socket = new kind.library.HocuspocusProviderWebsocket({ url: server.url, WebSocketPolyfill: Socket, minDelay: 50, delay: 50 })
+  const socket = new kind.library.HocuspocusProviderWebsocket({ url: server.url, WebSocketPolyfill: Socket, minDelay: 50, delay: 50, maxDelay: 500 })
   defer(t, () => endSocket(socket))
   return socket
 }
