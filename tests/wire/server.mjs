@@ -50,6 +50,7 @@ export class Server {
       env: { ...process.env, ...this.env },
     })
     const child = this.child
+    this.hasServed = false
     running.add(child)
     this.ended = new Promise((resolve) => child.on('close', (code, signal) => {
       running.delete(child)
@@ -66,6 +67,7 @@ export class Server {
         const line = /^listening\b.*:(\d+)/m.exec(head)
         if (line) {
           this.port = Number(line[1])
+          this.hasServed = true
           resolve()
         }
       })
@@ -98,10 +100,13 @@ export class Server {
     return this.start()
   }
 
-  // Stops it and removes its directory.
+  // Stops it and removes its directory. A server that ended in any other way than it was asked
+  // to (an assertion, a sanitizer, a leak at its end) has failed the test.
   async dispose() {
-    await this.stop()
+    const { code, signal } = await this.stop()
     if (this.ownsData) fs.rmSync(this.data, { recursive: true, force: true })
+    if (this.hasServed && code !== 0 && signal !== 'SIGKILL') throw new Error(`the server ended with ${code ?? signal}:\n${this.log.slice(-8192)}`)
+    if (/runtime error:|Sanitizer/.test(this.log)) throw new Error(this.log.slice(-8192))
   }
 
   // What a command of the binary says about the data directory, running or not.
