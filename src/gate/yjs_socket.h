@@ -81,11 +81,11 @@ struct yjs_channel {
     struct member m; /* first */
     struct yjs_socket *s;
     struct yjs_channel *next, *prev;
-    struct room_encoding own;              /* for an address that is this channel's alone */
-    struct yjs_queue queue;                /* frames from before it was joined */
+    struct room_encoding own; /* for an address that is this channel's alone */
+    struct yjs_queue queue;   /* frames from before it was joined */
     bool is_joining;
     bool is_busy, is_dead; /* dead: freed when the call that is handling a frame returns */
-    uint16_t room_len;                     /* the address begins with the room's name */
+    uint16_t room_len;     /* the address begins with the room's name */
     uint16_t address_len;
     char address[];
 };

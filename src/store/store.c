@@ -9,8 +9,9 @@
 #include "store/store_internal.h"
 
 #define QUEUE_BYTES_MAX (64u << 20)
-#define RECORD_COST 64 /* counted for each record beside its strings; more than it is encoded to   \
-                        */
+#define RECORD_COST                                                                                \
+    64 /* counted for each record beside its strings; more than it is encoded to                   \
+        */
 
 /* ---- lists and time ---- */
 
