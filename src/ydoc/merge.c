@@ -25,6 +25,7 @@ struct lazy_writer {
     struct ydoc_buf body;  /* client, clock and structs of each section */
     struct ydoc_buf marks; /* struct section_mark, one a section */
     uint64_t client;
+    uint64_t next; /* clock at which the open section goes on */
     struct section_mark open;
 };
 
@@ -48,9 +49,12 @@ static void writer_close_section(struct lazy_writer *w)
     w->open.structs = 0;
 }
 
+/* Yjs opens a section for another client only. One for a struct that does not go on
+ * where the last one ended, too, keeps what is written readable when somebody's
+ * update names a client twice; no update of Yjs's does that without one between. */
 static void writer_add(struct lazy_writer *w, const struct wire_struct *s, uint32_t offset)
 {
-    if (w->open.structs > 0 && w->client != s->client)
+    if (w->open.structs > 0 && (w->client != s->client || w->next != (uint64_t)s->clock + offset))
         writer_close_section(w);
     if (w->open.structs == 0) {
         w->client = s->client;
@@ -59,6 +63,7 @@ static void writer_add(struct lazy_writer *w, const struct wire_struct *s, uint3
         lib0_write_varuint(&w->body, (uint64_t)s->clock + offset);
     }
     wire_write(&w->body, s, offset);
+    w->next = (uint64_t)s->clock + s->len;
     w->open.structs++;
 }
 
