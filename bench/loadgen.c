@@ -704,13 +704,13 @@ static void run_echo(struct gen *g)
             hist_ms(&g->edit, 0.99));
 }
 
-/* The slope between a tenth of the connections and all of them: what the first ones bring
- * along (tables, code pages, pools) is not any connection's. Then all leave, and what is
- * still there of each of them is the rest. */
+/* What the server grows by between a hundredth of the connections and all of them: the first
+ * ones bring code pages and tables along. Caches that fill on the way count. Then all leave,
+ * and what is still there is the rest. */
 static void run_idle(struct gen *g)
 {
     const struct opts *o = &g->o;
-    uint32_t few = o->conns / 10, more = o->conns - few;
+    uint32_t few = o->conns / 100, more = o->conns - few;
     int pid = (int)o->pid;
     long few_kb, all_kb, left_kb;
     struct mark a, b, c;
@@ -746,7 +746,7 @@ static void run_idle(struct gen *g)
 static void prefill(struct gen *g, struct conn *c)
 {
     static const char word[] = "and so on they wrote";
-    uint32_t words = g->o.bytes / 33, base = words + 2, step = 7919;
+    uint32_t words = g->o.bytes / 48, base = words + 2, step = 7919;
     struct wr w = {xrealloc(NULL, 64 * PREFILL_ITEMS), 0, 64 * PREFILL_ITEMS};
 
     while (words % step == 0)

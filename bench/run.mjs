@@ -238,6 +238,7 @@ async function measureEcho() {
 async function measureIdle() {
   const rows = []
   const conns = options.quick ? 2000 : 10000
+  const rooms = options.quick ? 1000 : 4000
   const people = columns.filter((c) => c.name !== 'limit')
   if (matches('idle')) {
     process.stderr.write(`${conns} idle connections\n`)
@@ -249,7 +250,7 @@ async function measureIdle() {
   if (matches('rooms')) {
     process.stderr.write('rooms of 10 KB\n')
     for (const column of people)
-      rows.push({ title: `${titleOf(column)}: a document of 10 KB with one person`, conns: 1000, result: await cell(column.name, ['--mode', 'idle', '--proto', column.proto, '--conns', 1000, '--docs', 1000, '--bytes', 10240, '--seconds', 3, '--drain', 5], '/', 'bytes_each') })
+      rows.push({ title: `${titleOf(column)}: a document of 10 KB with one person`, conns: rooms, result: await cell(column.name, ['--mode', 'idle', '--proto', column.proto, '--conns', rooms, '--docs', rooms, '--bytes', 10240, '--seconds', 3, '--drain', 5], '/', 'bytes_each') })
   }
   return rows
 }
