@@ -4,6 +4,7 @@ import path from 'node:path'
 import { describeBoth, describeRequest } from './describe.mjs'
 import { GROUPS, answerAgain, makePlan, perform } from './histories.mjs'
 import { OracleFailure, ROOT } from './oracle.mjs'
+import { Reference } from './reference.mjs'
 import { isSameJson } from './tagged.mjs'
 
 const MINIMISE_MS = Number(process.env.YDOC_MINIMISE_MS ?? 4000)
@@ -149,6 +150,17 @@ export async function checkPlan(plan, oracle, { minimiseMs = MINIMISE_MS } = {})
   const file = keep('ydoc-failures', `${plan.group}-${plan.family}-${plan.seed}`, smallest)
   if (found === undefined) return `${describe(title, script, first)}\n(when it was made smaller the failure went away)`
   return `${describe(title, smallest, found)}\nAgain: node tests/ydoc/replay.mjs ${path.relative(ROOT, file)}`
+}
+
+// The same for requests written by hand: [[command, payload], …], answered by Yjs, which has to
+// take all of them.
+export async function checkRequests(title, requests, oracle) {
+  const reference = new Reference()
+  const script = requests.map(([command, payload = Buffer.alloc(0)]) => {
+    return { command, payload: Buffer.from(payload), answer: reference.handle(command, Buffer.from(payload)) }
+  })
+  const found = await difference(script, oracle)
+  return found && describe(title, script.slice(0, found.index + 1), found)
 }
 
 export { GROUPS, makePlan }

@@ -42,12 +42,38 @@ const OPERATIONS = {
   delta: (text, delta) => text.applyDelta(delta.map((op) => ({ ...op, ...(typeof op.insert === 'object' && { insert: makeValue(op.insert) }) }))),
 }
 
-// All of `edits` in one transaction.
+const isText = (type) => type instanceof Y.Text
+const isMap = (type) => type instanceof Y.Map
+const isList = (type) => !isText(type) && !isMap(type)
+const SUITS = {
+  insert: isText, delete: isText, format: isText, embed: isText, delta: isText, ainsert: isList, adelete: isList, push: isList,
+  set: (type) => isMap(type) || isText(type) || type instanceof Y.XmlElement,
+  unset: (type) => isMap(type) || isText(type) || type instanceof Y.XmlElement,
+  clear: isMap,
+}
+
+// Yjs does something with everything; what makes no sense is refused here.
+function check([name, path], type, [first]) {
+  if (!SUITS[name](type)) throw new Error(`${name} does not suit ${JSON.stringify(path)}`)
+  if (typeof first === 'number' && !(Number.isInteger(first) && first >= 0)) throw new Error(`${first} is no index`)
+}
+
+// All of `edits` in one transaction. What Yjs throws half way stays half done; see canApply.
 export function applyEdits(doc, roots, edits) {
   doc.transact(() => {
-    for (const [name, path, ...rest] of edits) {
+    for (const edit of edits) {
+      const [name, path, ...rest] = edit
       if (!Object.hasOwn(OPERATIONS, name)) throw new Error(`no operation is called ${name}`)
-      OPERATIONS[name](findType(doc, roots, path), ...rest)
+      const type = findType(doc, roots, path)
+      check(edit, type, rest)
+      OPERATIONS[name](type, ...rest)
     }
   })
+}
+
+// Throws where applyEdits would, and leaves `doc` as it is.
+export function canApply(doc, roots, edits) {
+  const trial = new Y.Doc()
+  Y.applyUpdate(trial, Y.encodeStateAsUpdate(doc))
+  applyEdits(trial, roots, edits)
 }

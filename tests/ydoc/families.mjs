@@ -14,7 +14,7 @@ export const FAMILIES = {
   unicode: { roots: { text: 'Text', 'é😀': 'Text' }, unicode: true },
   rich: { roots: { text: 'Text', xtext: 'XmlText' }, unicode: true, rich: true },
   // Formats over formats, by people who do not wait for each other: what the receiver cleans up.
-  styles: { roots: { text: 'Text', xtext: 'XmlText' }, rich: true, styles: true },
+  styles: { roots: { text: 'Text' }, rich: true, styles: true },
   array: { roots: { array: 'Array' }, unicode: true },
   map: { roots: { map: 'Map', '': 'Map' }, unicode: true },
   xml: { roots: { xml: 'XmlFragment', el: 'XmlElement' }, rich: true, nest: 0.6 },
@@ -35,10 +35,14 @@ class Editor {
     return makeWord(this.random, this.isUnicode, longest)
   }
 
+  attributes() {
+    return makeAttributes(this.random, this.family.styles === true)
+  }
+
   delta() {
     return this.random.list(this.random.between(0, 3), () => {
       const op = { insert: this.family.rich && this.random.chance(0.2) ? makeEmbed(this.random) : this.word(6) }
-      if (this.family.rich && this.random.chance(0.5)) op.attributes = makeAttributes(this.random)
+      if (this.family.rich && this.random.chance(0.5)) op.attributes = this.attributes()
       return op
     })
   }
@@ -109,7 +113,7 @@ class Editor {
   // A start, and how much from there: seldom more than a few.
   range(length) {
     const start = this.random.below(length)
-    return [start, Math.min(length - start, this.random.chance(0.1) ? length : this.random.between(1, 5))]
+    return [start, Math.min(length - start, this.random.chance(this.family.styles ? 0.4 : 0.1) ? length : this.random.between(1, 5))]
   }
 
   editText(path, text) {
@@ -121,15 +125,15 @@ class Editor {
     if (family.styles && length > 0) Object.assign(kinds, { format: 30, delete: 6, styled: 5 })
     if (family.nest) kinds.nest = 1
     const at = random.chance(0.3) ? length : random.below(length + 1)
-    const styles = random.chance(0.5) ? [makeAttributes(random)] : []
+    const styles = random.chance(0.5) ? [this.attributes()] : []
     switch (random.weighted(kinds)) {
       case 'insert': return ['insert', path, at, this.word()]
       case 'delete': return ['delete', path, ...this.range(length)]
-      case 'styled': return ['insert', path, at, this.word(), random.chance(0.2) ? {} : makeAttributes(random)]
+      case 'styled': return ['insert', path, at, this.word(), random.chance(0.2) ? {} : this.attributes()]
       case 'embed': return ['embed', path, at, makeEmbed(random), ...styles]
-      case 'format': return ['format', path, ...this.range(length), makeAttributes(random)]
+      case 'format': return ['format', path, ...this.range(length), this.attributes()]
       case 'set': return random.chance(0.7) ? ['set', path, this.key(), this.value(0, true)] : ['unset', path, this.key()]
-      case 'delta': return ['delta', path, [...(at > 0 ? [{ retain: at, ...(random.chance(0.5) && { attributes: makeAttributes(random) }) }] : []), ...this.delta()]]
+      case 'delta': return ['delta', path, [...(at > 0 ? [{ retain: at, ...(random.chance(0.5) && { attributes: this.attributes() }) }] : []), ...this.delta()]]
       default: return ['embed', path, at, this.type(1, false), ...styles]
     }
   }

@@ -9,7 +9,7 @@ import * as Y from 'yjs'
 import { FAMILIES, children, makeEdits } from './families.mjs'
 import { encodeJson, encodeList, encodeNew, encodePosition, encodeRead } from './oracle.mjs'
 import { Random, makeIds } from './random.mjs'
-import { CLIENT_ID, Reference } from './reference.mjs'
+import { Reference } from './reference.mjs'
 import { TYPES } from './tagged.mjs'
 
 const NOTHING = Buffer.alloc(0)
@@ -81,8 +81,20 @@ class World {
     this.updates = [] // {v1, v2, isDelivered, isLost, isOurs}
     this.authors = plan.authors.map((author) => new Author(author, this.family.roots))
     this.ask('N', encodeNew(plan.gc, this.family.roots, plan.isDeclared))
+    if (this.family.styles && this.authors.length > 0) this.startText()
     if (this.checks.undo) {
       this.ask('K', encodeJson({ scope: Object.keys(this.family.roots), captureTimeout: plan.captureTimeout }))
+    }
+  }
+
+  // A text that everybody has, so that all of them can format the same words.
+  startText() {
+    const [first, ...others] = this.authors
+    first.doc.getText('text').insert(0, 'some words')
+    this.collect(first)
+    for (const author of others) {
+      Y.applyUpdate(author.doc, this.updates[0].v1, KNOWN)
+      author.known.add(this.updates[0])
     }
   }
 
@@ -301,5 +313,3 @@ export function answerAgain(script) {
     return undefined
   }
 }
-
-export { CLIENT_ID }

@@ -117,8 +117,9 @@ export function makePlainJson(random, isUnicode, depth = 2, isFree = false) {
 // What format v1 writes as JSON and v2 as any has to mean the same in both: no bytes, no -0.
 const ATTRIBUTES = { bold: [true, null, false], italic: [true, null, '#888'], link: [{ href: 'x' }, { href: 'y', a: 1 }, null], 'é': [1, 2.5, null, 'z'] }
 
-export function makeAttributes(random) {
+export function makeAttributes(random, isNarrow = false) {
   const attributes = {}
+  if (isNarrow) return { [random.pick(['bold', 'italic'])]: random.pick([true, true, true, null]) }
   for (let left = random.between(1, 2); left > 0; left--) {
     const key = random.pick(Object.keys(ATTRIBUTES))
     attributes[key] = random.pick(ATTRIBUTES[key])

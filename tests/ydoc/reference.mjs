@@ -1,7 +1,7 @@
 // What every request of the oracle protocol is to be answered with: the protocol on real Yjs.
 import * as Y from 'yjs'
 import { KIND_NAMES, decodeList, encodeList } from './oracle.mjs'
-import { applyEdits, findType } from './edits.mjs'
+import { applyEdits, canApply, findType } from './edits.mjs'
 import { TYPES, tagType } from './tagged.mjs'
 
 export const CLIENT_ID = 4000000001
@@ -69,7 +69,7 @@ export class Reference {
       case 'P': return [doc.store.pendingStructs ? 1 : 0, doc.store.pendingDs ? 1 : 0]
       case 'R': return this.#relative(payload)
       case 'Q': return this.#absolute(payload)
-      case 'T': return applyEdits(doc, this.roots, JSON.parse(payload.toString())) ?? NOTHING
+      case 'T': return this.#edit(JSON.parse(payload.toString()))
       case 'K': return this.#manage(JSON.parse(payload.toString()))
       default: return undefined
     }
@@ -90,6 +90,12 @@ export class Reference {
     const answer = Buffer.alloc(4)
     answer.writeInt32LE(position === null ? -1 : position.index)
     return answer
+  }
+
+  #edit(edits) {
+    canApply(this.doc, this.roots, edits)
+    applyEdits(this.doc, this.roots, edits)
+    return NOTHING
   }
 
   #manage(order) {
