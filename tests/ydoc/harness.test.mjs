@@ -12,7 +12,7 @@ import { Oracle, OracleFailure, decodeList, encodeNew } from './oracle.mjs'
 import { WAYS } from './oracle_yjs.mjs'
 
 const YJS = [process.execPath, fileURLToPath(new URL('oracle_yjs.mjs', import.meta.url))]
-const PLANS = 3 // of each group and family
+const PLANS = 2 // of each group and family
 
 function start(t, way = '', options = { timeoutMs: 20_000 }) {
   const oracle = new Oracle([...YJS, ...(way === '' ? [] : way.split(' '))], options)

@@ -3,35 +3,41 @@
 // A generator of its own for every step of a history (seed, step): a step that is left out when a
 // failure is made smaller changes nothing about the others.
 export class Random {
+  // `seed`: 0 … 2^53 - 1
   constructor(seed) {
-    this.state = BigInt.asUintN(64, BigInt(seed))
+    this.a = seed >>> 0
+    this.b = Math.floor(seed / 2 ** 32) >>> 0
+    this.c = 0x9e3779b9
+    this.counter = 1
+    for (let i = 0; i < 12; i++) this.next()
   }
 
-  // splitmix64
+  // Chris Doty-Humphrey's sfc32: 0 … 2^32 - 1
   next() {
-    this.state = BigInt.asUintN(64, this.state + 0x9e3779b97f4a7c15n)
-    let z = this.state
-    z = BigInt.asUintN(64, (z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n)
-    z = BigInt.asUintN(64, (z ^ (z >> 27n)) * 0x94d049bb133111ebn)
-    return z ^ (z >> 31n)
+    const sum = (this.a + this.b + this.counter) >>> 0
+    this.counter = (this.counter + 1) >>> 0
+    this.a = (this.b ^ (this.b >>> 9)) >>> 0
+    this.b = (this.c + (this.c << 3)) >>> 0
+    this.c = (((this.c << 21) | (this.c >>> 11)) + sum) >>> 0
+    return sum
   }
 
   seed() {
-    return Number(this.next() >> 11n)
+    return (this.next() & 0x1fffff) * 2 ** 32 + this.next()
   }
 
   // 0 … n - 1
   below(n) {
-    return Number(this.next() % BigInt(n))
+    return Math.floor(this.next() / 2 ** 32 * n)
   }
 
   // low … high, both included
   between(low, high) {
-    return low + this.below(high - low + 1)
+    return Math.floor(low) + this.below(Math.floor(high) - Math.floor(low) + 1)
   }
 
   chance(p) {
-    return this.below(1 << 20) < p * (1 << 20)
+    return this.next() / 2 ** 32 < p
   }
 
   pick(list) {
