@@ -4,6 +4,7 @@
 #   make run          installs what is missing, builds, and serves on this machine, with ./data
 #   make test         everything: layers, unit tests, real clients, browsers, crashes, fuzzing
 #   make lint         format, layers, sizes, static analysis
+#   make fuzz-yjs     ydoc against the real Yjs on mutated updates, for FUZZ_SECONDS (an hour)
 #   make fmt fuzz bench crash tsan install clean
 
 JOBS ?= $(shell nproc)
@@ -12,7 +13,7 @@ DATA ?= ./data
 LISTEN ?= 127.0.0.1:8787
 export JOBS
 
-.PHONY: all run test lint fmt fuzz bench crash tsan install clean deps
+.PHONY: all run test lint fmt fuzz fuzz-yjs bench crash tsan install clean deps
 
 all:
 	@command -v cmake >/dev/null && command -v ninja >/dev/null || \
@@ -43,6 +44,9 @@ fmt:
 
 fuzz:
 	@FUZZ_SECONDS=60 tools/test fuzz
+
+fuzz-yjs:
+	@tools/test fuzz-yjs
 
 crash: all
 	@CRASH_ROUNDS=100 tools/test crash

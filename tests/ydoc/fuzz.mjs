@@ -1,0 +1,289 @@
+// Holds the library against Yjs on updates that nobody has written: valid ones, changed in bits,
+// bytes and fields, alone and merged with others.
+//
+//   node fuzz.mjs              runs for FUZZ_SECONDS (3600); FUZZ_SEED repeats a run
+//   node fuzz.mjs FILE…        replays findings
+//
+// Asked of the library: it never dies or hangs, a refusal leaves the document as it was, and the
+// document can be encoded and goes on taking updates. Asked of both: where both accept, the same
+// answers; and the same opinion about what is acceptable. What they may differ in is listed in
+// KNOWN, with a reason each. Anything else is a finding: a file in build/fuzz/findings.
+//
+// Yjs runs in a process of its own too, since some updates never let it go.
+import { createHash, randomBytes } from 'node:crypto'
+import fs from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { decodeScript, encodeScript } from './compare.mjs'
+import { describeBoth, describeRequest, hex } from './describe.mjs'
+import { FAMILIES } from './families.mjs'
+import { mutate, quietly, readFields } from './fields.mjs'
+import { makePlan, perform } from './histories.mjs'
+import { Oracle, OracleFailure, ROOT, decodeList, encodeList, encodeNew, encodeRead } from './oracle.mjs'
+import { Random } from './random.mjs'
+import { isSameJson } from './tagged.mjs'
+
+const SECONDS = Number(process.env.FUZZ_SECONDS ?? 3600)
+const SEED = Number(process.env.FUZZ_SEED ?? randomBytes(6).readUIntBE(0, 6))
+const FINDINGS = path.join(ROOT, 'build/fuzz/findings')
+const FILES_OF_A_KIND = 3 // of findings that look alike
+const AT_ONCE = 24
+const YJS = [process.execPath, '--max-old-space-size=1024', fileURLToPath(new URL('oracle_yjs.mjs', import.meta.url))]
+
+// ---- what may differ -----------------------------------------------------------------------------------
+
+// `odd`: what fields.mjs has noticed about one of the updates ('malformed': it cannot be read).
+// `differs`: which kinds of difference it explains: `answer` (both accept), `refused` (only Yjs
+// accepts), `accepted` (only the library does). `commands`, `words`: where, and with which words the
+// library refuses; any without. docs/ydoc.md has the same table.
+const LAZY = 'MDVCmdvc'
+const KNOWN = [
+  { odd: 'malformed', differs: ['refused'], commands: LAZY, reason: 'the library checks all of an update, Yjs what it walks through' },
+  { odd: 'malformed', differs: ['refused'], words: /runs past the end|unexpected end/, reason: 'Yjs takes what there is of a string or bytes that end early' },
+  { odd: 'a struct of length 0', differs: ['answer', 'accepted', 'refused'], reason: 'Yjs keeps a document that it can no longer encode; the library drops the struct' },
+  { odd: 'a clock from 2^32 on', differs: ['answer', 'refused', 'accepted'], reason: 'clocks stay below 2^32; Yjs goes on inexactly' },
+  { odd: 'a number above 2^53-1', differs: ['answer', 'refused'], reason: 'Yjs goes on with an inexact number' },
+  { odd: 'an item that depends on its own future', differs: ['answer', 'refused'], reason: 'Yjs throws half way, or later' },
+  { odd: 'a value that Yjs writes in another way', differs: ['answer'], reason: 'values whose writer was not JavaScript are kept as they came' },
+  { odd: 'a value that Yjs writes in another way', differs: ['refused'], words: /number above/, reason: 'Yjs goes on with an inexact number' },
+  { odd: 'clients that wait for each other', differs: ['answer'], reason: 'Yjs loses a struct, the library lets both wait' },
+  { odd: 'two sections of one client', differs: ['answer', 'accepted'], reason: 'in Yjs the second replaces the first; the library reads both' },
+  { odd: 'a deletion of length 0', differs: ['answer', 'accepted'], reason: 'Yjs throws when it has to wait and writes it again otherwise; the library drops it' },
+  { odd: 'deletions out of order', differs: ['answer', 'accepted'], reason: 'Yjs writes what has to wait as differences that may not be negative, and then something else waits' },
+  { odd: 'a number that is longer than it needs to be', differs: ['refused'], words: /number above/, reason: 'numbers of more than eight bytes are not read' },
+  { odd: 'a deep value', differs: ['answer', 'refused'], reason: 'nesting is bounded' },
+  { odd: 'a GC or Skip with flags', differs: ['answer', 'refused', 'accepted'], reason: 'Yjs reads them in two ways; nothing writes them' },
+]
+
+// What is odd about updates; none of them is looked at for what is wrong with another.
+const oddities = (updates) => new Set(updates.flatMap((update) => [...(quietly(() => readFields(update))?.odd ?? ['malformed'])]))
+
+function explain({ kind, command, words }, updates) {
+  const odd = oddities(updates)
+  return KNOWN.find((known) => {
+    return odd.has(known.odd) && known.differs.includes(kind) && (known.commands ?? command).includes(command) && (known.words ?? /^/).test(words)
+  })
+}
+
+// ---- cases ---------------------------------------------------------------------------------------------
+
+const ROOTS = FAMILIES.mixed.roots
+const READS = Object.entries(ROOTS).map(([name, kind]) => ['J', encodeRead(kind, name)])
+
+// Updates of short histories, v1 and v2, afresh from time to time.
+class Pool {
+  constructor(random) {
+    this.random = random
+    this.fill()
+  }
+
+  fill() {
+    this.left = 2000
+    this.histories = this.random.list(24, () => {
+      const family = this.random.pick(Object.keys(FAMILIES))
+      const script = perform(makePlan(this.random.pick(['apply v1', 'apply v2']), family, this.random.seed(), this.random.pick([6, 10, 20])))
+      const of = (commands) => script.filter(({ command, payload }) => commands.includes(command) && payload !== undefined)
+      return {
+        v1: [...of('1').map(({ payload }) => payload), ...of('E').slice(-1).map(({ answer }) => answer)].map((each) => new Uint8Array(each)),
+        v2: [...of('2').map(({ payload }) => payload), ...of('F').slice(-1).map(({ answer }) => answer)].map((each) => new Uint8Array(each)),
+      }
+    })
+  }
+
+  // The updates of one history, of a version that it has.
+  take(version) {
+    if (--this.left < 0) this.fill()
+    for (;;) {
+      const updates = this.random.pick(this.histories)[version]
+      if (updates.length > 0) return updates
+    }
+  }
+}
+
+// A case: requests, the index of the one that may be refused, and the v1 updates that it is about.
+// The state before and after it is asked for, so that a trace of a refusal is seen.
+function makeApplyCase(pool, random, version) {
+  const updates = pool.take(version)
+  const apply = version === 'v1' ? '1' : '2'
+  const base = random.shuffled(updates).slice(0, random.below(4))
+  const wrong = mutate(random.pick(updates), random.pick(pool.take(version)), random, version === 'v1')
+  const more = random.list(random.below(3), () => random.pick(updates))
+  const requests = [
+    ['N', encodeNew(random.chance(0.7), ROOTS, random.chance(0.7))], ...base.map((update) => [apply, update]),
+    ['U'], ['E'], [apply, wrong], ['E'], ['U'], ['S'], ['P'], ...more.flatMap((update) => [[apply, update], ['E']]), ...READS, ['E'],
+  ]
+  return { requests, at: base.length + 3, updates: version === 'v1' ? [...base, wrong, ...more] : [], version }
+}
+
+function makeBytesCase(pool, random, version) {
+  const updates = pool.take(version)
+  const wrong = random.chance(0.15) ? random.pick(updates) : mutate(random.pick(updates), random.pick(pool.take(version)), random, version === 'v1')
+  const some = random.shuffled([wrong, ...random.shuffled(updates).slice(0, random.below(4))])
+  const [merge, diff, vector, convert] = version === 'v1' ? 'MDVC' : 'mdvc'
+  const sv = Buffer.from(random.pick(['00', '010103', '01b9f4c0960b05', '0201050305']), 'hex')
+  const request = random.pick([[merge, encodeList(some)], [merge, encodeList(some)], [diff, encodeList([wrong, sv])], [vector, wrong], [convert, wrong]])
+  return { requests: [request], at: 0, updates: version === 'v1' ? some : [], version }
+}
+
+const makeCase = (pool, random, versions) => {
+  const version = random.pick(versions)
+  return random.chance(0.6) ? makeApplyCase(pool, random, version) : makeBytesCase(pool, random, version)
+}
+
+// ---- verdicts --------------------------------------------------------------------------------------------
+
+// What stands between two answers: undefined, or words.
+function difference(command, theirs, ours) {
+  if (command === 'J') return isSameJson(quietly(() => JSON.parse(theirs.body)), quietly(() => JSON.parse(ours.body))) ? undefined : 'answer'
+  return theirs.body.equals(ours.body) ? undefined : 'answer'
+}
+
+// The library alone: a refusal leaves no trace, and it still answers.
+function checkAlone({ requests, at }, ours) {
+  const wrongState = (index) => requests[index][0] === 'E' && !ours[index].ok
+  const bad = requests.findIndex((_, index) => wrongState(index))
+  if (bad !== -1) return { kind: 'unusable', index: bad }
+  if (ours[at].ok || requests[at + 1]?.[0] !== 'E') return undefined
+  return ours[at - 1].body.equals(ours[at + 1].body) ? undefined : { kind: 'trace', index: at + 1 }
+}
+
+// The first difference from Yjs, as far as both went the same way.
+function checkTogether({ requests }, theirs, ours) {
+  for (let index = 0; index < requests.length; index++) {
+    const [a, b] = [theirs[index], ours[index]]
+    if (a.ok !== b.ok) return { kind: a.ok ? 'refused' : 'accepted', index }
+    if (!a.ok) return undefined // what Yjs holds now is half an update
+    const kind = difference(requests[index][0], a, b)
+    if (kind !== undefined) return { kind, index }
+  }
+  return undefined
+}
+
+const ask = (oracle, { requests }) => Promise.all(requests.map(([command, payload = []]) => oracle.call(command, Buffer.from(payload))))
+
+class Fuzzer {
+  constructor(versions) {
+    this.ours = new Oracle(undefined, { timeoutMs: 20_000 })
+    this.theirs = new Oracle(YJS, { timeoutMs: 5_000 })
+    this.versions = versions
+    this.counts = { cases: 0, 'both accept': 0, 'both refuse': 0, 'Yjs hangs or dies': 0 }
+    this.kinds = new Map()
+  }
+
+  count(what) {
+    this.counts[what] = (this.counts[what] ?? 0) + 1
+  }
+
+  async judge(one) {
+    const [theirs, ours] = await Promise.allSettled([ask(this.theirs, one), ask(this.ours, one)])
+    return { one, theirs, ours }
+  }
+
+  // Several cases are on their way at once. When a process ends, all of them are asked again one by one.
+  async run(cases) {
+    const verdicts = await Promise.all(cases.map((one) => this.judge(one)))
+    const isBroken = verdicts.some(({ theirs, ours }) => theirs.status === 'rejected' || ours.status === 'rejected')
+    for (const verdict of verdicts) this.conclude(isBroken ? await this.judge(verdict.one) : verdict)
+  }
+
+  conclude({ one, theirs, ours }) {
+    this.count('cases')
+    if (ours.status === 'rejected') {
+      if (!(ours.reason instanceof OracleFailure)) throw ours.reason
+      return this.finding(one, { kind: ours.reason.isHang ? 'hang' : 'crash', index: one.at, words: ours.reason.message })
+    }
+    const alone = checkAlone(one, ours.value)
+    if (alone) return this.finding(one, alone, undefined, ours.value)
+    if (theirs.status === 'rejected') return this.count('Yjs hangs or dies')
+    const found = checkTogether(one, theirs.value, ours.value)
+    if (found === undefined) return this.count(ours.value[one.at].ok ? 'both accept' : 'both refuse')
+    const [command, words] = [one.requests[found.index][0], ours.value[found.index].body.toString('latin1')]
+    if (found.kind === 'refused' && /unsupported|unknown command/.test(words)) return this.count(`not known to the command under test: ${command}`)
+    const known = explain({ kind: found.kind, command, words }, one.updates)
+    if (known) return this.count(`known: ${known.odd} (${found.kind})`)
+    return this.finding(one, found, theirs.value, ours.value)
+  }
+
+  // Findings that look alike are counted, and the first few of them kept.
+  finding(one, found, theirs, ours) {
+    const command = one.requests[found.index][0]
+    const words = (replies) => (replies === undefined || replies[found.index].ok ? 'ok' : replies[found.index].body.toString().replace(/\d+/g, 'N').slice(0, 80))
+    const alike = `${found.kind} ${command} Yjs: ${words(theirs)} ydoc: ${words(ours)}`
+    const n = (this.kinds.get(alike) ?? 0) + 1
+    this.kinds.set(alike, n)
+    this.count(`FINDING ${found.kind}`)
+    if (n > FILES_OF_A_KIND) return
+    fs.mkdirSync(FINDINGS, { recursive: true })
+    const script = one.requests.map(([name, payload = []]) => ({ command: name, payload: Buffer.from(payload), answer: Buffer.alloc(0) }))
+    const name = `ydoc-${found.kind}-${createHash('sha256').update(JSON.stringify(encodeScript(script))).digest('hex').slice(0, 12)}.json`
+    fs.writeFileSync(path.join(FINDINGS, name), `${JSON.stringify(encodeScript(script).map(([a, b]) => [a, b]))}\n`)
+    console.log(`FINDING ${alike}\n  again: node tests/ydoc/fuzz.mjs build/fuzz/findings/${name}\n  ${describeRequest(script[one.at]).split('\n')[0].slice(0, 400)}${found.words ? `\n  ${found.words.slice(0, 2000)}` : ''}`)
+  }
+
+  report() {
+    for (const [what, n] of Object.entries(this.counts)) console.log(`${String(n).padStart(9)}  ${what}`)
+    for (const [alike, n] of this.kinds) console.log(`${String(n).padStart(9)}  ${alike}`)
+  }
+
+  async close() {
+    await this.ours.close()
+    await this.theirs.close().catch(() => {})
+  }
+}
+
+// Which formats the command under test knows.
+async function supported(oracle) {
+  const empty = Buffer.from('00000000000001000000000000', 'hex')
+  const { ok } = await oracle.call('m', encodeList([empty, empty]))
+  if (!ok) console.log('the command under test does not know format v2: only v1 is tried')
+  return ok ? ['v1', 'v1', 'v2'] : ['v1']
+}
+
+async function fuzz() {
+  const random = new Random(SEED)
+  const pool = new Pool(random)
+  const probe = new Oracle()
+  const fuzzer = new Fuzzer(await supported(probe))
+  await probe.close()
+  console.log(`FUZZ_SEED=${SEED}, ${SECONDS} seconds`)
+  const end = Date.now() + SECONDS * 1000
+  while (Date.now() < end) await fuzzer.run(random.list(AT_ONCE, () => makeCase(pool, random, fuzzer.versions)))
+  fuzzer.report()
+  await fuzzer.close()
+  process.exitCode = fuzzer.kinds.size > 0 ? 1 : 0
+}
+
+// ---- replaying ---------------------------------------------------------------------------------------------
+
+const say = (reply) => (reply.ok ? 'accepted' : `refused: ${reply.body}`)
+
+async function replay(file) {
+  const script = decodeScript(JSON.parse(fs.readFileSync(file, 'utf8')))
+  const ours = new Oracle()
+  const theirs = new Oracle(YJS, { timeoutMs: 5_000 })
+  console.log(file)
+  for (const request of script) {
+    const [a, b] = await Promise.allSettled([theirs.call(request.command, request.payload), ours.call(request.command, request.payload)])
+    console.log(describeRequest(request))
+    if (a.status === 'rejected' || b.status === 'rejected') {
+      for (const each of [a, b]) if (each.status === 'rejected') console.log(`  ${each.reason.message}`)
+      process.exitCode = 1
+      break
+    }
+    const isSame = a.value.ok === b.value.ok && (!a.value.ok || difference(request.command, a.value, b.value) === undefined)
+    if (isSame) console.log(a.value.ok ? `  = ${hex(a.value.body)}` : `  both refuse: Yjs ${a.value.body}; ydoc ${b.value.body}`)
+    else if (a.value.ok && b.value.ok) console.log(describeBoth(request.command, a.value.body, b.value.body))
+    else console.log(`  Yjs:  ${say(a.value)}\n  ydoc: ${say(b.value)}`)
+    if (!isSame) process.exitCode = 1
+  }
+  for (const { command, payload } of script.filter((request) => 'M1VCD'.includes(request.command))) {
+    const updates = command === 'M' ? decodeList(payload) : command === 'D' ? decodeList(payload).slice(0, 1) : [payload]
+    const odd = [...oddities(updates.map((update) => new Uint8Array(update)))]
+    if (odd.length > 0) console.log(`odd about ${command} ${hex(payload).slice(0, 60)}…: ${odd.join(', ')}`)
+  }
+  await Promise.allSettled([ours.close(), theirs.close()])
+}
+
+const files = process.argv.slice(2)
+if (files.length === 0) await fuzz()
+for (const file of files) await replay(file)
