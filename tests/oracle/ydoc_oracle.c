@@ -43,9 +43,43 @@ static int refuse(struct oracle *o, const char *words)
     return YDOC_EMALFORMED;
 }
 
+static void on_update(struct ydoc *doc, struct ydoc_slice update, const void *origin, void *ctx)
+{
+    struct oracle *o = ctx;
+
+    (void)doc;
+    (void)origin;
+    add_u32(&o->emitted, (uint32_t)update.len);
+    ydoc_buf_append(&o->emitted, update.p, update.len);
+    o->emitted_n++;
+}
+
+/* `u8 n`, for each root `u8 kind, u8 length, name`. */
+static int declare_roots(struct oracle *o, const uint8_t *p, size_t len)
+{
+    size_t at = 1;
+
+    for (unsigned i = 0; len > 0 && i < p[0]; i++) {
+        struct ydoc_slice name;
+        ydoc_type type;
+        int rc;
+
+        if (len - at < 2 || len - at - 2 < p[at + 1])
+            return refuse(o, "bad roots");
+        name.p = p + at + 2;
+        name.len = p[at + 1];
+        rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[at], &type);
+        if (rc != 0)
+            return rc;
+        at += 2 + name.len;
+    }
+    return 0;
+}
+
 static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
 {
     struct ydoc_options options = {0};
+    int rc;
 
     if (len < 1)
         return refuse(o, "no payload");
@@ -54,23 +88,12 @@ static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
     ydoc_free(o->doc);
     ydoc_buf_reset(&o->emitted);
     o->emitted_n = 0;
-    return ydoc_new(&o->doc, &options);
-}
-
-static int apply(struct oracle *o, const uint8_t *p, size_t len)
-{
-    struct ydoc_buf update;
-    int rc = ydoc_apply_v1(o->doc, p, len, &o->err);
-
-    if (rc != 0 || !ydoc_has_changes(o->doc))
-        return rc;
-    ydoc_buf_init(&update, NULL);
-    rc = ydoc_take_changes_v1(o->doc, &update, NULL);
-    add_u32(&o->emitted, (uint32_t)update.len);
-    ydoc_buf_append(&o->emitted, update.p, update.len);
-    o->emitted_n++;
-    ydoc_buf_fini(&update);
-    return rc;
+    rc = ydoc_new(&o->doc, &options);
+    if (rc == 0)
+        rc = declare_roots(o, p + 1, len - 1);
+    if (rc == 0)
+        rc = ydoc_observe_updates(o->doc, 1, on_update, o);
+    return rc < 0 ? rc : 0;
 }
 
 static int emitted(struct oracle *o)
@@ -131,10 +154,14 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
                                         "",
                                         "{\"$xtext\":[]}"};
     struct ydoc_slice name = {p + 1, len - 1};
+    ydoc_type type;
     int rc;
 
     if (len < 1 || p[0] > 6 || p[0] == 5)
         return refuse(o, "bad kind");
+    rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[0], &type);
+    if (rc != 0)
+        return rc;
     rc = ydoc__read_root(o->doc, name, (enum ydoc_kind)p[0], TEXT_TAGGED, &o->out);
     if (rc != YDOC_ENOENT)
         return rc;
@@ -156,7 +183,7 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
         return refuse(o, "no document");
     switch (command) {
     case '1':
-        return apply(o, p, len);
+        return ydoc_apply_v1(o->doc, p, len, &o->err);
     case 'S':
         return ydoc_encode_state_vector(o->doc, &o->out);
     case 'E':
