@@ -61,9 +61,10 @@ class Reader {
     return value
   }
 
-  json() {
+  // The old JSON content has a word for undefined.
+  json(mayBeUndefined = false) {
     const text = this.string('json')
-    if (text === 'undefined') return
+    if (mayBeUndefined && text === 'undefined') return
     const value = JSON.parse(text)
     if (JSON.stringify(value) !== text) this.odd.add('a value that Yjs writes in another way')
     let depth = 0
@@ -81,7 +82,7 @@ class Reader {
   content(ref) {
     switch (ref) {
       case 1: return this.number('length')
-      case 2: return this.many(() => this.json())
+      case 2: return this.many(() => this.json(true))
       case 3: return this.sized('bytes', decoding.readVarUint8Array) && 1
       case 4: return this.string('string').length
       case 5: return this.json() ?? 1

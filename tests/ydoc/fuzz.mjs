@@ -35,7 +35,7 @@ const YJS = [process.execPath, '--max-old-space-size=1024', fileURLToPath(new UR
 // `odd`: what fields.mjs has noticed about one of the updates ('malformed': it cannot be read).
 // `differs`: which kinds of difference it explains: `answer` (both accept), `refused` (only Yjs
 // accepts), `accepted` (only the library does). `commands`, `words`: where, and with which words the
-// library refuses; any without. docs/ydoc.md has the same table.
+// library refuses (or, for `theirs`, Yjs); any without. docs/ydoc.md has the same table.
 const LAZY = 'MDVCmdvc'
 const KNOWN = [
   { odd: 'malformed', differs: ['refused'], commands: LAZY, reason: 'the library checks all of an update, Yjs what it walks through' },
@@ -51,6 +51,7 @@ const KNOWN = [
   { odd: 'a deletion of length 0', differs: ['answer', 'accepted'], reason: 'Yjs throws when it has to wait and writes it again otherwise; the library drops it' },
   { odd: 'deletions out of order', differs: ['answer', 'accepted'], reason: 'Yjs writes what has to wait as differences that may not be negative, and then something else waits' },
   { odd: 'a number that is longer than it needs to be', differs: ['refused'], words: /number above/, reason: 'numbers of more than eight bytes are not read' },
+  { differs: ['accepted'], theirs: /^Cannot read properties of|is not a function$|^Cannot destructure/, reason: 'Yjs stumbles half way over ids that were given twice or origins that do not fit; the library goes on' },
   { odd: 'a deep value', differs: ['answer', 'refused'], reason: 'nesting is bounded' },
   { odd: 'a GC or Skip with flags', differs: ['answer', 'refused', 'accepted'], reason: 'Yjs reads them in two ways; nothing writes them' },
 ]
@@ -58,10 +59,12 @@ const KNOWN = [
 // What is odd about updates; none of them is looked at for what is wrong with another.
 const oddities = (updates) => new Set(updates.flatMap((update) => [...(quietly(() => readFields(update))?.odd ?? ['malformed'])]))
 
-function explain({ kind, command, words }, updates) {
+function explain({ kind, command, words, theirWords }, updates) {
   const odd = oddities(updates)
+  const fits = (list, value) => list === undefined || list.includes(value)
   return KNOWN.find((known) => {
-    return odd.has(known.odd) && known.differs.includes(kind) && (known.commands ?? command).includes(command) && (known.words ?? /^/).test(words)
+    return fits(known.odd && [...odd], known.odd) && known.differs.includes(kind) && fits(known.commands, command) &&
+      (known.words ?? /^/).test(words) && (known.theirs ?? /^/).test(theirWords)
   })
 }
 
@@ -100,8 +103,7 @@ class Pool {
   }
 }
 
-// A case: requests, the index of the one that may be refused, and the v1 updates that it is about.
-// The state before and after it is asked for, so that a trace of a refusal is seen.
+// A case: requests, and which of them has the changed update, so that it may be refused. The state before and after it is asked for, so that a trace of a refusal is seen.
 function makeApplyCase(pool, random, version) {
   const updates = pool.take(version)
   const apply = version === 'v1' ? '1' : '2'
@@ -112,7 +114,7 @@ function makeApplyCase(pool, random, version) {
     ['N', encodeNew(random.chance(0.7), ROOTS, random.chance(0.7))], ...base.map((update) => [apply, update]),
     ['U'], ['E'], [apply, wrong], ['E'], ['U'], ['S'], ['P'], ...more.flatMap((update) => [[apply, update], ['E']]), ...READS, ['E'],
   ]
-  return { requests, at: base.length + 3, updates: version === 'v1' ? [...base, wrong, ...more] : [], version }
+  return { requests, wrong: requests[base.length + 3] }
 }
 
 function makeBytesCase(pool, random, version) {
@@ -122,7 +124,7 @@ function makeBytesCase(pool, random, version) {
   const [merge, diff, vector, convert] = version === 'v1' ? 'MDVC' : 'mdvc'
   const sv = Buffer.from(random.pick(['00', '010103', '01b9f4c0960b05', '0201050305']), 'hex')
   const request = random.pick([[merge, encodeList(some)], [merge, encodeList(some)], [diff, encodeList([wrong, sv])], [vector, wrong], [convert, wrong]])
-  return { requests: [request], at: 0, updates: version === 'v1' ? some : [], version }
+  return { requests: [request], wrong: request }
 }
 
 const makeCase = (pool, random, versions) => {
@@ -138,12 +140,19 @@ function difference(command, theirs, ours) {
   return theirs.body.equals(ours.body) ? undefined : 'answer'
 }
 
+// The v1 updates that a case is about.
+function updatesOf({ requests }) {
+  const of = { 1: (payload) => [payload], V: (payload) => [payload], C: (payload) => [payload], M: decodeList, D: (payload) => decodeList(payload).slice(0, 1) }
+  return requests.flatMap(([command, payload]) => of[command]?.(Buffer.from(payload)) ?? []).map((update) => new Uint8Array(update))
+}
+
 // The library alone: a refusal leaves no trace, and it still answers.
-function checkAlone({ requests, at }, ours) {
+function checkAlone({ requests, wrong }, ours) {
+  const at = requests.indexOf(wrong)
   const wrongState = (index) => requests[index][0] === 'E' && !ours[index].ok
   const bad = requests.findIndex((_, index) => wrongState(index))
   if (bad !== -1) return { kind: 'unusable', index: bad }
-  if (ours[at].ok || requests[at + 1]?.[0] !== 'E') return undefined
+  if (ours[at].ok || requests[at - 1]?.[0] !== 'E' || requests[at + 1]?.[0] !== 'E') return undefined
   return ours[at - 1].body.equals(ours[at + 1].body) ? undefined : { kind: 'trace', index: at + 1 }
 }
 
@@ -183,41 +192,55 @@ class Fuzzer {
   async run(cases) {
     const verdicts = await Promise.all(cases.map((one) => this.judge(one)))
     const isBroken = verdicts.some(({ theirs, ours }) => theirs.status === 'rejected' || ours.status === 'rejected')
-    for (const verdict of verdicts) this.conclude(isBroken ? await this.judge(verdict.one) : verdict)
+    for (const verdict of verdicts) await this.conclude(isBroken ? await this.judge(verdict.one) : verdict)
   }
 
-  conclude({ one, theirs, ours }) {
-    this.count('cases')
+  // What there is to say about a case: {what} to count, or {alike, …} of a finding.
+  weigh({ one, theirs, ours }) {
     if (ours.status === 'rejected') {
       if (!(ours.reason instanceof OracleFailure)) throw ours.reason
-      return this.finding(one, { kind: ours.reason.isHang ? 'hang' : 'crash', index: one.at, words: ours.reason.message })
+      const kind = ours.reason.isHang ? 'hang' : 'crash'
+      return { alike: `${kind} ${ours.reason.request.command}`, kind, words: ours.reason.message }
     }
     const alone = checkAlone(one, ours.value)
-    if (alone) return this.finding(one, alone, undefined, ours.value)
-    if (theirs.status === 'rejected') return this.count('Yjs hangs or dies')
+    if (alone) return { ...alone, alike: `${alone.kind} ${one.requests[alone.index][0]}` }
+    if (theirs.status === 'rejected') return { what: 'Yjs hangs or dies' }
     const found = checkTogether(one, theirs.value, ours.value)
-    if (found === undefined) return this.count(ours.value[one.at].ok ? 'both accept' : 'both refuse')
-    const [command, words] = [one.requests[found.index][0], ours.value[found.index].body.toString('latin1')]
-    if (found.kind === 'refused' && /unsupported|unknown command/.test(words)) return this.count(`not known to the command under test: ${command}`)
-    const known = explain({ kind: found.kind, command, words }, one.updates)
-    if (known) return this.count(`known: ${known.odd} (${found.kind})`)
-    return this.finding(one, found, theirs.value, ours.value)
+    if (found === undefined) return { what: ours.value[one.requests.indexOf(one.wrong)].ok ? 'both accept' : 'both refuse' }
+    const [command] = one.requests[found.index]
+    const [words, theirWords] = [ours, theirs].map(({ value }) => (value[found.index].ok ? '' : value[found.index].body.toString()))
+    if (found.kind === 'refused' && /unsupported|unknown command/.test(words)) return { what: `not known to the command under test: ${command}` }
+    const known = explain({ ...found, command, words, theirWords }, updatesOf(one))
+    if (known) return { what: `known: ${known.reason} (${found.kind})` }
+    return { ...found, alike: `${found.kind} ${command}, Yjs: ${theirWords.slice(0, 80) || 'ok'}, ydoc: ${words.replace(/\d+/g, 'N').slice(0, 80) || 'ok'}` }
   }
 
-  // Findings that look alike are counted, and the first few of them kept.
-  finding(one, found, theirs, ours) {
-    const command = one.requests[found.index][0]
-    const words = (replies) => (replies === undefined || replies[found.index].ok ? 'ok' : replies[found.index].body.toString().replace(/\d+/g, 'N').slice(0, 80))
-    const alike = `${found.kind} ${command} Yjs: ${words(theirs)} ydoc: ${words(ours)}`
+  async conclude(verdict) {
+    this.count('cases')
+    const { what, alike, words } = this.weigh(verdict)
+    if (alike === undefined) return this.count(what)
     const n = (this.kinds.get(alike) ?? 0) + 1
     this.kinds.set(alike, n)
-    this.count(`FINDING ${found.kind}`)
-    if (n > FILES_OF_A_KIND) return
+    if (n <= FILES_OF_A_KIND) this.keep(await this.smaller(verdict.one, alike), alike, words)
+  }
+
+  // Without the requests that do not matter.
+  async smaller(one, alike) {
+    for (let at = one.requests.length - 1; at >= 0; at--) {
+      if (one.requests[at] === one.wrong || one.requests[at][0] === 'N') continue
+      const fewer = { ...one, requests: one.requests.filter((_, i) => i !== at) }
+      if (this.weigh(await this.judge(fewer)).alike === alike) one = fewer
+    }
+    return one
+  }
+
+  keep({ requests, wrong }, alike, words) {
+    const lines = JSON.stringify(encodeScript(requests.map(([command, payload = []]) => ({ command, payload: Buffer.from(payload), answer: Buffer.alloc(0) }))).map(([command, payload]) => [command, payload]))
+    const name = `ydoc-${alike.split(/[ ,]/)[0]}-${createHash('sha256').update(lines).digest('hex').slice(0, 12)}.json`
     fs.mkdirSync(FINDINGS, { recursive: true })
-    const script = one.requests.map(([name, payload = []]) => ({ command: name, payload: Buffer.from(payload), answer: Buffer.alloc(0) }))
-    const name = `ydoc-${found.kind}-${createHash('sha256').update(JSON.stringify(encodeScript(script))).digest('hex').slice(0, 12)}.json`
-    fs.writeFileSync(path.join(FINDINGS, name), `${JSON.stringify(encodeScript(script).map(([a, b]) => [a, b]))}\n`)
-    console.log(`FINDING ${alike}\n  again: node tests/ydoc/fuzz.mjs build/fuzz/findings/${name}\n  ${describeRequest(script[one.at]).split('\n')[0].slice(0, 400)}${found.words ? `\n  ${found.words.slice(0, 2000)}` : ''}`)
+    fs.writeFileSync(path.join(FINDINGS, name), `${lines}\n`)
+    console.log(`FINDING ${alike}\n  again: node tests/ydoc/fuzz.mjs build/fuzz/findings/${name}`)
+    console.log(`  ${wrong[0]} ${hex(wrong[1] ?? []).slice(0, 600)}${words ? `\n  ${words.slice(0, 2000)}` : ''}`)
   }
 
   report() {
