@@ -11,6 +11,7 @@
  * 4. Deletions, then what was pending once more, then the transaction's end.
  */
 #include "ydoc/schedule.h"
+#include "ydoc/update.h"
 
 #include <assert.h>
 #include <string.h>
@@ -145,7 +146,7 @@ static void write_rest_section(const struct run *run, const struct source *src,
     uint64_t n = 0;
 
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
         n++;
     section.p = src->p;
     section.clock = src->clock;
@@ -154,8 +155,8 @@ static void write_rest_section(const struct run *run, const struct source *src,
     lib0_write_varuint(body, src->client);
     lib0_write_varuint(body, src->clock);
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
-        wire_write(body, &s, 0);
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
+        wire_write(body, &s, 0, WIRE_OURS);
 }
 
 /* What the blocked sources still hold, as an update. */
@@ -174,11 +175,12 @@ static void write_rest(const struct run *run, struct ydoc_buf *out)
 static int merge_with_pending(const struct ydoc *doc, const struct ydoc_buf *rest,
                               struct ydoc_buf *merged)
 {
+    static const struct update_formats ours = {WIRE_OURS, WIRE_OURS};
     struct ydoc_slice list[2] = {{doc->pending.p, doc->pending.n}, {rest->p, rest->len}};
 
     if (doc->pending.n == 0)
-        return ydoc_merge_updates_v1(&list[1], 1, merged, NULL);
-    return ydoc_merge_updates_v1(list, 2, merged, NULL);
+        return update_merge(&list[1], 1, ours, merged, NULL);
+    return update_merge(list, 2, ours, merged, NULL);
 }
 
 static void keep_missing(struct ydoc *doc)
@@ -539,16 +541,12 @@ static int guarded_transact(struct ydoc *doc, const uint8_t *update, size_t len,
     return rc;
 }
 
-int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
+static int apply_checked(struct ydoc *doc, const uint8_t *update, size_t len,
+                         const struct ydoc_limits *limits, struct ydoc_error *err)
 {
     struct wire_counts counts;
-    int rc;
+    int rc = wire_validate(update, len, limits, &counts, err);
 
-    if (doc->broken)
-        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (apply_typing(doc, update, len))
-        return 0;
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
     if (rc != 0)
         return rc;
     if (too_many_clients(doc, update, len, &counts))
@@ -566,6 +564,25 @@ int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct yd
     if (rc != 0)
         return ydoc__error(err, rc, 0, "out of memory while applying an update of %zu bytes", len);
     return 0;
+}
+
+int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
+{
+    if (doc->broken)
+        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
+    if (apply_typing(doc, update, len))
+        return 0;
+    return apply_checked(doc, update, len, &doc->limits, err);
+}
+
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, struct ydoc_error *err)
+{
+    struct ydoc_limits limits = update_limits(WIRE_OURS);
+
+    limits.nesting_max = WIRE_NESTING_OURS;
+    if (apply_typing(doc, update->p, update->len))
+        return 0;
+    return apply_checked(doc, update->p, update->len, &limits, err);
 }
 
 unsigned ydoc_last_applied(const struct ydoc *doc)

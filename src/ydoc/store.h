@@ -339,8 +339,22 @@ void store_finish_transaction(struct ydoc *doc);
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
 /* ---- encode.c ---- */
-void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
-                      uint32_t offset);
+/* A part of a document as an update: clients, descending, each from a clock below
+ * its state on, and deletions, descending and in order. */
+struct doc_part {
+    uint32_t client, from;
+};
+struct doc_update {
+    const struct doc_part *parts;
+    uint32_t n;
+    struct dset *deletes;
+    enum wire_version version;
+};
+void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+
+/* ---- apply.c ---- */
+/* ydoc_apply_v1 of an update that is OURS and has been checked. */
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, struct ydoc_error *err);
 
 /* ---- copy.c ---- */
 /* A copy to go back to, for a transaction that may run into a limit. */
