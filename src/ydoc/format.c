@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "ydoc/text.h"
+#include "ydoc/json.h"
 
 /* ---- lists of attributes ---- */
 
@@ -112,7 +112,7 @@ bool format_equal(const struct ydoc *doc, const struct attr *a, const struct att
 {
     struct ydoc_slice x = format_value(doc, a), y = format_value(doc, b);
 
-    return same_value(doc, a, b) || (is_object(x) && is_object(y) && text_equal_flat(x, y));
+    return same_value(doc, a, b) || (is_object(x) && is_object(y) && json_equal_flat(x, y));
 }
 
 static void update_current(struct ydoc *doc, struct attrs *current, struct attr a)
@@ -273,10 +273,10 @@ static void add_dirty(struct ydoc *doc, uint32_t slot)
     doc->types.p[type].cleaning = true;
 }
 
-static void find_new_formats(struct ydoc *doc, const struct touched *t)
+static void find_new_formats(struct ydoc *doc, const struct doc_part *t)
 {
     struct client *c = &doc->clients.p[t->client];
-    struct place at = index_find(doc, c, t->before);
+    struct place at = index_find(doc, c, t->from);
 
     do {
         const struct item *it = &doc->items.p[index_at(c, at)];

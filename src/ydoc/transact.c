@@ -80,7 +80,7 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
         reached = reached || later == tx;
         for (uint32_t i = 0; reached && i < later->touched.n; i++) {
             if (later->touched.p[i].client == client)
-                return later->touched.p[i].before;
+                return later->touched.p[i].from;
         }
     }
     return doc->clients.p[client].state;
