@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { decodeScript, encodeScript } from './compare.mjs'
 import { describeBoth, describeRequest, hex } from './describe.mjs'
 import { FAMILIES } from './families.mjs'
-import { mutate, quietly, readFields } from './fields.mjs'
+import { hasTwins, mutate, quietly, readFields } from './fields.mjs'
 import { makePlan, perform } from './histories.mjs'
 import { Oracle, OracleFailure, ROOT, decodeList, encodeList, encodeNew, encodeRead } from './oracle.mjs'
 import { Random } from './random.mjs'
@@ -55,6 +55,8 @@ const KNOWN = [
   { odd: 'a deletion of length 0', differs: ['answer', 'accepted'], reason: 'Yjs throws when it has to wait and writes it again otherwise; the library drops it' },
   { odd: 'deletions out of order', differs: ['answer', 'accepted'], reason: 'Yjs writes what has to wait as differences that may not be negative, and then something else waits' },
   { odd: 'a number that is longer than it needs to be', differs: ['refused'], words: /number above/, reason: 'numbers of more than eight bytes are not read' },
+  { odd: 'an id that was given twice', differs: ['answer'], reason: 'of two structs with one id Yjs takes one or the other by the order of its sorting' },
+  { odd: 'an unusual NaN', differs: ['answer'], reason: 'its bits are kept; in JavaScript that is up to the engine' },
   { odd: 'two sections of deletions of one client', differs: ['answer', 'accepted'], reason: 'as with deletions out of order: the second section follows the first' },
   { differs: ['answer'], commands: 'J', theirs: /\\ud[89a-f][0-9a-f]{2}/, reason: 'text where a list is read: Yjs gives halves of characters' },
   { differs: ['accepted'], theirs: /^Cannot read properties of|is not a function$|^Cannot destructure/, reason: 'Yjs stumbles half way over ids that were given twice or origins that do not fit; the library goes on' },
@@ -63,7 +65,10 @@ const KNOWN = [
 ]
 
 // What is odd about updates; none of them is looked at for what is wrong with another.
-const oddities = (updates) => new Set(updates.flatMap((update) => [...(quietly(() => readFields(update))?.odd ?? ['malformed'])]))
+const oddities = (updates) => {
+  const odd = new Set(updates.flatMap((update) => [...(quietly(() => readFields(update))?.odd ?? ['malformed'])]))
+  return hasTwins(updates) ? odd.add('an id that was given twice') : odd
+}
 
 function explain({ kind, command, words, theirWords }, updates) {
   const odd = oddities(updates)
