@@ -1,13 +1,9 @@
-/* ydoc_oracle - the library behind a line protocol, for differential tests
- * against the real Yjs.
- *
- * Request: u32le n, then a command byte and n - 1 bytes of payload. Answer:
- * u32le n, then a status byte (0 done, 1 refused) and the result or the
- * error's words. Commands: N new document, 1 apply, S state vector, E encode,
- * U updates since the last U, M merge, D diff, V state vector of an update,
- * P pending, J root as JSON. Others are refused.
+/* oracle - the library behind a line protocol, so that any language can hold it
+ * against the real Yjs. docs/ydoc-oracle.md is the protocol: u32le n, a command
+ * byte, n - 1 bytes of payload; u32le n, a status byte (0 done, 1 refused), the
+ * result or the error's words.
  */
-#include <ydoc.h>
+#include "ydoc_cli/command.h"
 
 #include "ydoc/read.h"
 
@@ -57,7 +53,7 @@ static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
     return ydoc_new(&o->doc, &options);
 }
 
-static int apply(struct oracle *o, const uint8_t *p, size_t len)
+static int apply_v1(struct oracle *o, const uint8_t *p, size_t len)
 {
     struct ydoc_buf update;
     int rc = ydoc_apply_v1(o->doc, p, len, &o->err);
@@ -73,8 +69,9 @@ static int apply(struct oracle *o, const uint8_t *p, size_t len)
     return rc;
 }
 
-static int emitted(struct oracle *o)
+static int emitted(struct oracle *o, const uint8_t *p, size_t len)
 {
+    (void)p, (void)len;
     add_u32(&o->out, o->emitted_n);
     ydoc_buf_append(&o->out, o->emitted.p, o->emitted.len);
     ydoc_buf_reset(&o->emitted);
@@ -104,18 +101,25 @@ static long read_list(const uint8_t *p, size_t len, struct ydoc_slice **list)
     return (long)n;
 }
 
-static int on_lists(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
+static int merge_v1(struct oracle *o, const uint8_t *p, size_t len)
 {
     struct ydoc_slice *list;
     long n = read_list(p, len, &list);
-    int rc;
+    int rc =
+        n < 0 ? refuse(o, "bad list") : ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
 
-    if (n < 0 || (command == 'D' && n != 2))
-        rc = refuse(o, "bad list");
-    else if (command == 'M')
-        rc = ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
-    else
-        rc = ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
+    free(list);
+    return rc;
+}
+
+static int diff_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_slice *list;
+    int rc =
+        read_list(p, len, &list) != 2
+            ? refuse(o, "a list of two is wanted: an update, a state vector")
+            : ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
+
     free(list);
     return rc;
 }
@@ -142,37 +146,54 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+static int state_vector(struct oracle *o, const uint8_t *p, size_t len)
+{
+    (void)p, (void)len;
+    return ydoc_encode_state_vector(o->doc, &o->out);
+}
+
+static int encode_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
+}
+
+static int update_sv_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
+}
+
+static int pending(struct oracle *o, const uint8_t *p, size_t len)
+{
+    uint8_t bits[2];
+
+    (void)p, (void)len;
+    bits[0] = ydoc_has_pending_structs(o->doc);
+    bits[1] = ydoc_has_pending_deletes(o->doc);
+    ydoc_buf_append(&o->out, bits, 2);
+    return 0;
+}
+
+static const struct {
+    char command;
+    bool needs_doc;
+    int (*run)(struct oracle *o, const uint8_t *p, size_t len);
+} handlers[] = {
+    {'N', false, new_doc},  {'1', true, apply_v1},  {'S', true, state_vector},
+    {'E', true, encode_v1}, {'J', true, read_root}, {'U', true, emitted},
+    {'M', false, merge_v1}, {'D', false, diff_v1},  {'V', false, update_sv_v1},
+    {'P', true, pending},
+};
+
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
-    uint8_t pending[2];
-
-    if (command == 'N')
-        return new_doc(o, p, len);
-    if (command == 'M' || command == 'D')
-        return on_lists(o, command, p, len);
-    if (command == 'V')
-        return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
-    if (o->doc == NULL)
-        return refuse(o, "no document");
-    switch (command) {
-    case '1':
-        return apply(o, p, len);
-    case 'S':
-        return ydoc_encode_state_vector(o->doc, &o->out);
-    case 'E':
-        return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
-    case 'U':
-        return emitted(o);
-    case 'J':
-        return read_root(o, p, len);
-    case 'P':
-        pending[0] = ydoc_has_pending_structs(o->doc);
-        pending[1] = ydoc_has_pending_deletes(o->doc);
-        ydoc_buf_append(&o->out, pending, 2);
-        return 0;
-    default:
-        return refuse(o, "unsupported");
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        if (handlers[i].command != (char)command)
+            continue;
+        if (handlers[i].needs_doc && o->doc == NULL)
+            return refuse(o, "no document: N makes one");
+        return handlers[i].run(o, p, len);
     }
+    return refuse(o, "unknown command");
 }
 
 static void answer(const struct oracle *o, int rc)
@@ -192,11 +213,11 @@ static void answer(const struct oracle *o, int rc)
     fflush(stdout);
 }
 
-int main(void)
+int command_oracle(void)
 {
     struct oracle o = {0};
     uint8_t head[4];
-    int status = 0;
+    int status = COMMAND_OK;
 
     ydoc_buf_init(&o.out, NULL);
     ydoc_buf_init(&o.emitted, NULL);
@@ -207,7 +228,7 @@ int main(void)
 
         if (request == NULL || fread(request, 1, n, stdin) != n) {
             free(request);
-            status = 1;
+            status = COMMAND_SYSTEM;
             break;
         }
         ydoc_buf_reset(&o.out);
