@@ -10,6 +10,7 @@
  *    lacks a predecessor becomes pending.
  * 4. Deletions, then what was pending once more, then the transaction's end.
  */
+#include "ydoc/place.h"
 #include "ydoc/schedule.h"
 
 #include <assert.h>
@@ -106,7 +107,8 @@ static bool apply_typing(struct ydoc *doc, const uint8_t *update, size_t len)
     struct place at;
     uint32_t number;
 
-    if (doc->pending.n > 0 || doc->pending_deletes.n > 0 || !read_typed(&t, update, len))
+    if (doc->pending.n > 0 || doc->pending_deletes.n > 0 || doc->tx_depth > 0 ||
+        store_is_watched(doc) || !read_typed(&t, update, len))
         return false;
     number = store_find_client(doc, t.client);
     if (number == CLIENT_UNKNOWN)
@@ -124,6 +126,7 @@ static bool apply_typing(struct ydoc *doc, const uint8_t *update, size_t len)
     if (last->bytes != last->len && last->len > doc->longest)
         doc->longest = last->len;
     doc->types.p[doc->slots.p[last->slot].type].length += t.units;
+    place_on_change(doc, index_last(c, &at));
     if (c->acc_mark != doc->acc) {
         doc->acc_touched.p[doc->acc_touched.n++] = number;
         c->acc_mark = doc->acc;
@@ -362,22 +365,6 @@ static void apply_bytes(struct ydoc *doc, const uint8_t *update, size_t len, siz
     VEC_FREE(doc, doc->retry);
 }
 
-static void begin_transaction(struct ydoc *doc)
-{
-    doc->tx++;
-    if (doc->tx == 0) {
-        for (uint32_t i = 0; i < doc->clients.n; i++)
-            doc->clients.p[i].tx_mark = 0;
-        doc->tx = 1;
-    }
-    doc->tx_touched.n = 0;
-    doc->tx_deleted.n = 0;
-    doc->tx_merge.n = 0;
-    doc->work.n = 0;
-    doc->work_left = doc->limits.work_max;
-    doc->applied = 0;
-}
-
 /* Most of the room up front: when a document is loaded no slack is left, and a
  * small update that finds no memory finds that out before it changes anything. */
 static void reserve(struct ydoc *doc, const struct wire_counts *counts)
@@ -397,41 +384,35 @@ struct job {
     const uint8_t *update;
     size_t len;
     const struct wire_counts *counts;
+    const void *origin;
     struct run run; /* of check_pending_limit */
     struct lib0_reader deletes;
     bool started; /* the document may have changed */
 };
 
-/* Runs what may fail in the middle; see store.h. */
-static int unwinding(struct job *job, void (*work)(struct job *job))
+static void transact(void *arg)
 {
-    jmp_buf failure;
-
-    job->doc->failure = 0;
-    job->doc->on_failure = &failure;
-    if (setjmp(failure) == 0)
-        work(job);
-    job->doc->on_failure = NULL;
-    return job->doc->failure;
-}
-
-static void transact(struct job *job)
-{
+    struct job *job = arg;
     struct ydoc *doc = job->doc;
 
-    begin_transaction(doc);
+    store_begin(doc, job->origin, false);
+    doc->work_left = doc->limits.work_max;
+    doc->applied = 0;
     reserve(doc, job->counts);
     job->started = true;
     apply_bytes(doc, job->update, job->len, job->counts->deletes_at);
-    store_finish_transaction(doc);
-    if (doc->tx_touched.n > 0)
+    if (doc->cur.touched.n > 0)
         doc->applied |= YDOC_APPLIED_STRUCTS;
-    if (doc->tx_deleted.n > 0)
+    if (doc->cur.deleted.n > 0)
         doc->applied |= YDOC_APPLIED_DELETES;
+    doc->work_left = UINT64_MAX; /* it is in: what follows is not the peer's choice */
+    store_end(doc);
 }
 
-static void rehearse(struct job *job)
+static void rehearse(void *arg)
 {
+    struct job *job = arg;
+
     job->deletes = schedule_load(job->doc, job->update, job->len, job->counts->deletes_at);
     schedule_run(&job->run);
 }
@@ -442,14 +423,14 @@ static int check_pending_limit(struct ydoc *doc, const uint8_t *update, size_t l
 {
     size_t held = doc->pending.n + doc->pending_deletes.n * sizeof(struct wire_range);
     size_t more = len + counts->ranges * sizeof(struct wire_range);
-    struct job job = {doc, update, len, counts, {doc, update + len, true, 0, 0}, {0}, false};
+    struct job job = {doc, update, len, counts, NULL, {doc, update + len, true, 0, 0}, {0}, false};
     struct wire_deletes d;
     struct wire_range range;
     int rc;
 
     if (held + more <= doc->limits.pending_bytes_max)
         return 0;
-    rc = unwinding(&job, rehearse);
+    rc = store_run(doc, rehearse, &job);
     if (rc != 0)
         return rc;
     if (job.run.blocked > 0)
@@ -515,33 +496,37 @@ static bool may_exceed_work(const struct ydoc *doc, const uint8_t *update, size_
     return n > 0 && each > doc->limits.work_max / n / 4;
 }
 
-static int guarded_transact(struct ydoc *doc, const uint8_t *update, size_t len,
-                            const struct wire_counts *counts)
+static int guarded_transact(struct job *job)
 {
-    struct job job = {doc, update, len, counts, {0}, {0}, false};
+    struct ydoc *doc = job->doc;
+    uint32_t depth = doc->tx_depth;
     struct ydoc *copy = NULL;
     int rc;
 
-    if (may_exceed_work(doc, update, len, counts)) {
+    if (may_exceed_work(doc, job->update, job->len, job->counts)) {
         copy = store_copy(doc);
         if (copy == NULL)
             return YDOC_ENOMEM;
     }
-    rc = unwinding(&job, transact);
-    if (rc != 0 && copy != NULL) {
+    rc = store_run(doc, transact, job);
+    if (rc != 0 && copy != NULL && doc->tx_depth > depth) {
         store_restore(doc, copy);
         return rc;
     }
     if (copy != NULL)
         store_discard(copy);
-    if (rc != 0 && job.started)
+    if (rc != 0 && !job->started)
+        doc->tx_depth = depth;
+    if (rc != 0 && job->started)
         doc->broken = true;
     return rc;
 }
 
-int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
+int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err)
 {
     struct wire_counts counts;
+    struct job job = {doc, update, len, &counts, origin, {0}, {0}, false};
     int rc;
 
     if (doc->broken)
@@ -559,13 +544,18 @@ int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct yd
         return ydoc__error(err, rc, 0, "more than %zu bytes would wait for missing predecessors",
                            doc->limits.pending_bytes_max);
     if (rc == 0)
-        rc = guarded_transact(doc, update, len, &counts);
+        rc = guarded_transact(&job);
     if (rc == YDOC_ELIMIT)
         return ydoc__error(err, rc, 0, "the update takes more than %llu steps",
                            (unsigned long long)doc->limits.work_max);
     if (rc != 0)
         return ydoc__error(err, rc, 0, "out of memory while applying an update of %zu bytes", len);
     return 0;
+}
+
+int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
+{
+    return ydoc_apply_v1_from(doc, update, len, NULL, err);
 }
 
 unsigned ydoc_last_applied(const struct ydoc *doc)

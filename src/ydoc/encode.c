@@ -508,3 +508,72 @@ int ydoc_rewind_state_vector(const struct ydoc *doc, const struct ydoc_slice *be
         sv->len = len_before;
     return rc != 0 ? rc : ydoc__buf_finish(sv, len_before, NULL);
 }
+
+/* ---- the update event ---- */
+
+/* The clients that got structs in `tx` or in a transaction after it, with the
+ * clock before the first of them: Yjs writes everything since then. */
+static void gather_touched(const struct ydoc *doc, const struct tx *tx, struct touched *v,
+                           uint32_t *n)
+{
+    bool reached = false;
+
+    for (uint32_t q = 0; q < doc->queue.n; q++) {
+        const struct tx *later = doc->queue.p[q];
+
+        reached = reached || later == tx;
+        for (uint32_t i = 0; reached && i < later->touched.n; i++) {
+            uint32_t k = later == tx ? *n : 0;
+
+            while (k < *n && v[k].client != later->touched.p[i].client)
+                k++;
+            if (k == *n)
+                v[(*n)++] = later->touched.p[i];
+        }
+    }
+}
+
+static void sort_by_id(const struct ydoc *doc, struct touched *v, uint32_t n)
+{
+    for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
+        for (uint32_t i = gap; i < n; i++) {
+            struct touched t = v[i];
+            uint32_t j = i;
+
+            for (; j >= gap && doc->clients.p[v[j - gap].client].id < doc->clients.p[t.client].id;
+                 j -= gap)
+                v[j] = v[j - gap];
+            v[j] = t;
+        }
+    }
+}
+
+int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
+                        struct ydoc_buf *out)
+{
+    size_t len_before = out->len, room = 0;
+    struct touched *v = NULL;
+    struct dset d;
+    uint32_t n = 0;
+
+    assert(version == 1);
+    for (uint32_t q = 0; q < doc->queue.n; q++)
+        room += doc->queue.p[q]->touched.n * sizeof(*v);
+    if (room > 0 && (v = out->alloc.resize(out->alloc.ctx, NULL, 0, room)) == NULL)
+        return YDOC_ENOMEM;
+    gather_touched(doc, tx, v, &n);
+    sort_by_id(doc, v, n);
+    lib0_write_varuint(out, n);
+    for (uint32_t i = 0; i < n; i++)
+        write_client(doc, out, v[i].client, v[i].before);
+    if (v != NULL)
+        out->alloc.resize(out->alloc.ctx, v, room, 0);
+    dset_init(&d, &out->alloc);
+    for (uint32_t i = 0; i < tx->deleted.n; i++)
+        dset_add(&d, doc->clients.p[tx->deleted.p[i].client].id, tx->deleted.p[i].clock,
+                 tx->deleted.p[i].len);
+    dset_sort_and_merge(&d);
+    dset_write(&d, out);
+    dset_fini(&d);
+    return ydoc__buf_finish(out, len_before, NULL);
+}

@@ -10,7 +10,7 @@
  * client ids cost n^2/2 steps. store_spend() counts them, and a transaction
  * that exceeds limits.work_max is refused.
  */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <assert.h>
 #include <string.h>
@@ -30,7 +30,9 @@ void store_touch(struct ydoc *doc, uint32_t client)
     struct client *c = &doc->clients.p[client];
 
     if (c->tx_mark != doc->tx) {
-        VEC_PUSH(doc, doc->tx_touched, client);
+        struct touched t = {client, c->state};
+
+        VEC_PUSH(doc, doc->cur.touched, t);
         c->tx_mark = doc->tx;
         c->tx_before = c->state;
     }
@@ -54,8 +56,7 @@ static uint32_t clean_end(struct ydoc *doc, uint32_t client, uint32_t clock)
     return h;
 }
 
-/* The item that starts with this id. */
-static uint32_t clean_start(struct ydoc *doc, uint32_t client, uint32_t clock)
+uint32_t store_item_from(struct ydoc *doc, uint32_t client, uint32_t clock)
 {
     struct client *c = &doc->clients.p[client];
     struct place at = index_find(doc, c, clock);
@@ -111,7 +112,7 @@ static void resolve(struct ydoc *doc, const struct wire_struct *s, struct newcom
             item_client(&doc->items.p[next]) == c)
             n->right = next;
         else
-            n->right = clean_start(doc, c, s->right_clock);
+            n->right = store_item_from(doc, c, s->right_clock);
         n->item.right_client = c;
         n->item.right_clock = s->right_clock;
         collected = collected || item_kind(&doc->items.p[n->right]) == WIRE_GC;
@@ -154,7 +155,7 @@ static uint32_t chain_start(struct ydoc *doc, uint32_t slot)
     return h;
 }
 
-static void start_marks(struct ydoc *doc)
+uint32_t store_start_marks(struct ydoc *doc)
 {
     if (doc->marks.cap < doc->items.n)
         VEC_RESERVE(doc, doc->marks, doc->items.n);
@@ -166,6 +167,7 @@ static void start_marks(struct ydoc *doc)
         memset(doc->marks.p, 0, doc->marks.n * sizeof(uint32_t));
         doc->mark = 0;
     }
+    return doc->mark;
 }
 
 static bool must_walk(const struct ydoc *doc, const struct newcomer *n)
@@ -183,8 +185,7 @@ static void walk_concurrent(struct ydoc *doc, struct newcomer *n, uint64_t clien
 
     if (o == 0 || o == n->right)
         return;
-    start_marks(doc);
-    passed = behind = doc->mark;
+    passed = behind = store_start_marks(doc);
     for (; o != 0 && o != n->right; o = doc->items.p[o].right) {
         const struct item *it = &doc->items.p[o];
 
@@ -468,6 +469,35 @@ static void append_gc(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_
     append_item(doc, client, h);
 }
 
+bool store_existed(const struct ydoc *doc, const struct item *it)
+{
+    const struct client *c = &doc->clients.p[item_client(it)];
+
+    return it->clock < (c->tx_mark == doc->tx ? c->tx_before : c->state);
+}
+
+/* Yjs's addChangedTypeToTransaction: a type that is new or gone is not said to
+ * have changed. */
+static void note_change(struct ydoc *doc, uint32_t slot)
+{
+    struct change change = {doc->slots.p[slot].type, doc->slots.p[slot].key};
+    const struct type *t = &doc->types.p[change.type];
+    bool text = (t->ref == YDOC_KIND_TEXT || t->ref == YDOC_KIND_XML_TEXT) && t->formatted &&
+                !doc->cur.local && !doc->no_format_cleanup;
+    struct tx *tx = &doc->cur;
+
+    if (!text && !store_is_watched(doc))
+        return;
+    if (t->item != 0 &&
+        (item_deleted(&doc->items.p[t->item]) || !store_existed(doc, &doc->items.p[t->item])))
+        return;
+    if (text && (tx->formatted.n == 0 || tx->formatted.p[tx->formatted.n - 1] != change.type))
+        VEC_PUSH(doc, tx->formatted, change.type);
+    if (store_is_watched(doc) && (tx->changed.n == 0 || memcmp(&tx->changed.p[tx->changed.n - 1],
+                                                               &change, sizeof(change)) != 0))
+        VEC_PUSH(doc, tx->changed, change);
+}
+
 static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const struct wire_struct *s)
 {
     struct item *it = &doc->items.p[h];
@@ -478,7 +508,7 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
         doc->types.p[type].length += it->len;
     append_item(doc, client, h);
     if (s->ref == WIRE_DELETED) {
-        VEC_PUSH(doc, doc->tx_deleted, gone);
+        VEC_PUSH(doc, doc->cur.deleted, gone);
     } else if (s->ref == WIRE_TYPE) {
         uint32_t name = s->type_ref == YDOC_KIND_XML_ELEMENT || s->type_ref == YDOC_KIND_XML_HOOK
                             ? store_intern(doc, s->body)
@@ -488,16 +518,32 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
         doc->items.p[h].content = new_type;
     } else if (s->ref == WIRE_FORMAT) {
         doc->types.p[type].formatted = true;
+        doc->types.p[type].has_formats = true;
     }
+    place_on_insert(doc, h);
+    note_change(doc, slot);
     parent_item = doc->types.p[type].item;
     if ((parent_item != 0 && item_deleted(&doc->items.p[parent_item])) ||
         (doc->slots.p[slot].key != 0 && doc->items.p[h].right != 0))
         store_delete_item(doc, h);
 }
 
+static uint32_t place_new_item(struct ydoc *doc, uint32_t client, struct newcomer *n,
+                               const struct wire_struct *s)
+{
+    uint32_t h;
+
+    n->item.slot = n->slot;
+    h = store_new_item(doc);
+    doc->items.p[h] = n->item;
+    link_item(doc, h, n);
+    after_link(doc, client, h, s);
+    return h;
+}
+
 void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client)
 {
-    uint32_t state = doc->clients.p[client].state, h;
+    uint32_t state = doc->clients.p[client].state;
     struct newcomer n = {0};
 
     assert(state >= s->clock);
@@ -522,26 +568,66 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
     }
     if (must_walk(doc, &n))
         walk_concurrent(doc, &n, s->client);
-    n.item.slot = n.slot;
     if (s->ref == WIRE_DELETED)
         n.item.origin_flags |= ITEM_DELETED;
     set_content(doc, &n.item, s, client, n.offset);
-    h = store_new_item(doc);
-    doc->items.p[h] = n.item;
-    link_item(doc, h, &n);
-    after_link(doc, client, h, s);
+    place_new_item(doc, client, &n, s);
+}
+
+static struct newcomer own_newcomer(struct ydoc *doc, uint32_t client,
+                                    const struct neighbours *between, const struct wire_struct *s)
+{
+    uint32_t state = doc->clients.p[client].state;
+    struct newcomer n = {between->left, between->right, between->slot, 0, {0}};
+
+    if (s->len > UINT32_MAX - state)
+        store_fail(doc, YDOC_ELIMIT);
+    n.item.clock = state;
+    n.item.len = s->len;
+    n.item.client_kind = client << 8 | s->ref;
+    n.item.origin_flags = NO_CLIENT << 8;
+    n.item.right_client = NO_CLIENT;
+    if (n.left != 0) {
+        n.item.origin_flags = item_client(&doc->items.p[n.left]) << 8;
+        n.item.origin_clock = item_end(&doc->items.p[n.left]) - 1;
+    }
+    if (n.right != 0) {
+        n.item.right_client = item_client(&doc->items.p[n.right]);
+        n.item.right_clock = doc->items.p[n.right].clock;
+    }
+    return n;
+}
+
+/* Between neighbours there is nothing concurrent, so no walk. */
+uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
+                      const struct wire_struct *s)
+{
+    uint32_t client = store_add_client(doc, doc->client_id);
+    struct newcomer n = own_newcomer(doc, client, between, s);
+
+    set_content(doc, &n.item, s, client, 0);
+    return place_new_item(doc, client, &n, s);
+}
+
+uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
+                           const struct wire_struct *s, uint32_t content)
+{
+    uint32_t client = store_add_client(doc, doc->client_id);
+    struct newcomer n = own_newcomer(doc, client, between, s);
+
+    n.item.content = content;
+    n.item.bytes = (uint32_t)s->body.len;
+    return place_new_item(doc, client, &n, s);
 }
 
 /* ---- deleting -------------------------------------------------------------------- */
 
 static void remember_for_merge(struct ydoc *doc, const struct item *it)
 {
-    const struct client *c = &doc->clients.p[item_client(it)];
-    uint32_t before = c->tx_mark == doc->tx ? c->tx_before : c->state;
     struct span merge = {item_client(it), it->clock, 0};
 
-    if (it->clock < before)
-        VEC_PUSH(doc, doc->tx_merge, merge);
+    if (store_existed(doc, it))
+        VEC_PUSH(doc, doc->cur.merge, merge);
 }
 
 static void delete_one(struct ydoc *doc, uint32_t h)
@@ -553,9 +639,16 @@ static void delete_one(struct ydoc *doc, uint32_t h)
     if (item_countable(it) && slot->key == 0)
         doc->types.p[slot->type].length -= it->len;
     it->origin_flags |= ITEM_DELETED;
-    VEC_PUSH(doc, doc->tx_deleted, gone);
-    if (item_kind(it) == WIRE_TYPE)
+    VEC_PUSH(doc, doc->cur.deleted, gone);
+    place_on_change(doc, h);
+    note_change(doc, it->slot);
+    if (item_kind(it) == WIRE_TYPE) {
+        struct change void_before = {it->content, CHANGE_GONE};
+
+        if (store_is_watched(doc))
+            VEC_PUSH(doc, doc->cur.changed, void_before);
         VEC_PUSH(doc, doc->work, it->content);
+    }
 }
 
 static void delete_child(struct ydoc *doc, uint32_t h)

@@ -576,6 +576,61 @@ static void write_canonical_object(struct ydoc_buf *out, struct ydoc_slice s)
     lib0_write_u8(out, '}');
 }
 
+static bool same_primitive(struct ydoc_slice a, struct ydoc_slice b)
+{
+    return a.len == b.len && a.p[0] != '{' && a.p[0] != '[' && memcmp(a.p, b.p, a.len) == 0;
+}
+
+static bool has_same_member(struct ydoc_slice object, const struct member *m)
+{
+    while (*object.p != '}') {
+        struct member other = take_member(&object);
+
+        if (other.key.len == m->key.len && memcmp(other.key.p, m->key.p, m->key.len) == 0)
+            return same_primitive(other.value, m->value);
+    }
+    return false;
+}
+
+static bool equal_objects(struct ydoc_slice a, struct ydoc_slice b)
+{
+    size_t n = count_members(a);
+
+    if (n > TEXT_MEMBERS_MAX || n != count_members(b))
+        return false;
+    while (*a.p != '}') {
+        struct member m = take_member(&a);
+
+        if (!has_same_member(b, &m))
+            return false;
+    }
+    return true;
+}
+
+static bool equal_arrays(struct ydoc_slice a, struct ydoc_slice b)
+{
+    while (*a.p != ']' && *b.p != ']') {
+        if (!same_primitive(take_value(&a), take_value(&b)))
+            return false;
+        if (*a.p == ',')
+            drop(&a, 1);
+        if (*b.p == ',')
+            drop(&b, 1);
+    }
+    return *a.p == *b.p;
+}
+
+bool text_equal_flat(struct ydoc_slice a, struct ydoc_slice b)
+{
+    bool object = a.p[0] == '{';
+
+    if (a.p[0] != b.p[0] || (!object && a.p[0] != '['))
+        return false;
+    drop(&a, 1);
+    drop(&b, 1);
+    return object ? equal_objects(a, b) : equal_arrays(a, b);
+}
+
 static void write_canonical_array(struct ydoc_buf *out, struct ydoc_slice s)
 {
     lib0_write_u8(out, '[');
@@ -620,5 +675,69 @@ void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json)
         break;
     default:
         write_canonical_number(out, v);
+    }
+}
+
+/* ---- walking ---- */
+
+struct ydoc_slice text_inside(struct ydoc_slice value)
+{
+    struct ydoc_slice s = {value.p + 1, value.len - 2};
+
+    return s;
+}
+
+bool text_next_member(struct ydoc_slice *inside, struct ydoc_slice *key, struct ydoc_slice *value)
+{
+    if (inside->len == 0)
+        return false;
+    *key = text_inside(take_value(inside));
+    drop(inside, 1);
+    return text_next_element(inside, value);
+}
+
+bool text_next_element(struct ydoc_slice *inside, struct ydoc_slice *value)
+{
+    if (inside->len == 0)
+        return false;
+    *value = take_value(inside);
+    if (inside->len > 0)
+        drop(inside, 1);
+    return true;
+}
+
+static size_t unescape_unicode(struct ydoc_buf *out, struct ydoc_slice s)
+{
+    unsigned c = hex4(s.p);
+
+    if (c >= 0xd800 && c <= 0xdfff)
+        ydoc_buf_append(out, "\xef\xbf\xbd", 3);
+    else
+        lib0_write_u8(out, (uint8_t)c);
+    return 4;
+}
+
+void text_unescape(struct ydoc_buf *out, struct ydoc_slice inside)
+{
+    static const char names[] = "bfnrt";
+    static const char named[] = "\b\f\n\r\t";
+
+    while (inside.len > 0) {
+        const uint8_t *escape = memchr(inside.p, '\\', inside.len);
+        size_t n = escape != NULL ? (size_t)(escape - inside.p) : inside.len;
+        const char *at;
+        uint8_t c;
+
+        ydoc_buf_append(out, inside.p, n);
+        drop(&inside, n);
+        if (inside.len == 0)
+            return;
+        c = inside.p[1];
+        drop(&inside, 2);
+        at = memchr(names, c, sizeof(names) - 1);
+        if (c == 'u')
+            drop(&inside, unescape_unicode(out, inside));
+        else
+            lib0_write_u8(out, at != NULL ? (uint8_t)named[at - names] : c);
     }
 }

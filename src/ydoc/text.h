@@ -25,4 +25,17 @@ void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_styl
 #define TEXT_MEMBERS_MAX 256
 void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json);
 
+/* Walking JSON in that form. The inside of an object, list or string is what
+ * stands between its brackets or quotes; keys are given without their quotes,
+ * escapes and all. */
+struct ydoc_slice text_inside(struct ydoc_slice value);
+bool text_next_member(struct ydoc_slice *inside, struct ydoc_slice *key, struct ydoc_slice *value);
+bool text_next_element(struct ydoc_slice *inside, struct ydoc_slice *value);
+/* The inside of a string as UTF-8; half a surrogate pair becomes U+FFFD. */
+void text_unescape(struct ydoc_buf *out, struct ydoc_slice inside);
+
+/* Two objects or two arrays in that form with the same members, none of which
+ * is itself an object or an array. Of more than TEXT_MEMBERS_MAX members: false. */
+bool text_equal_flat(struct ydoc_slice a, struct ydoc_slice b);
+
 #endif

@@ -1,9 +1,10 @@
 /* ydoc - making, freeing and asking a document. The work is in apply.c (updates
  * in), encode.c (updates out), integrate.c and collect.c (Yjs's algorithms),
  * store.c, index.c and types.c (data). */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <string.h>
+#include <unistd.h>
 
 int ydoc_new(struct ydoc **out, const struct ydoc_options *options)
 {
@@ -19,8 +20,11 @@ int ydoc_new(struct ydoc **out, const struct ydoc_options *options)
     doc->limits = ydoc__limits(options != NULL ? options->limits : NULL);
     if (options != NULL) {
         doc->keep_deleted = options->keep_deleted;
+        doc->no_format_cleanup = options->no_format_cleanup;
         doc->client_id = options->client_id;
     }
+    if (doc->client_id == 0)
+        doc->client_id = ydoc__random_client();
     doc->tx = 1;
     doc->acc = 1;
     doc->memory_used = sizeof(*doc);
@@ -30,8 +34,24 @@ int ydoc_new(struct ydoc **out, const struct ydoc_options *options)
 
 void ydoc_free(struct ydoc *doc)
 {
-    if (doc != NULL)
-        store_discard(doc);
+    if (doc == NULL)
+        return;
+    for (uint32_t i = 0; i < doc->queue.n; i++) {
+        store_free_tx(doc, doc->queue.p[i]);
+        store_resize(doc, doc->queue.p[i], sizeof(struct tx), 0);
+    }
+    VEC_FREE(doc, doc->queue);
+    store_free_watch(doc);
+    store_discard(doc);
+}
+
+uint64_t ydoc__random_client(void)
+{
+    uint32_t id = 0;
+
+    if (getentropy(&id, sizeof(id)) != 0 || id == 0)
+        id = (uint32_t)(uintptr_t)&id | 1; /* no entropy: an address is better than a constant */
+    return id;
 }
 
 bool ydoc_has_pending_structs(const struct ydoc *doc)
@@ -87,6 +107,8 @@ void ydoc_shrink(struct ydoc *doc)
     store_free_scratch(doc);
     if (doc->broken)
         return;
+    if (doc->tx_depth == 0)
+        place_drop_all(doc);
     if (doc->slab_waste > 0)
         store_compact_slab(doc);
     SHRINK(doc->items);

@@ -3,7 +3,7 @@
 
 #include <inttypes.h>
 
-#include "ydoc_cli/format.h"
+#include "ydoc_cli/update_format.h"
 #include "ydoc_cli/value_print.h"
 #include "ydoc/wire.h"
 

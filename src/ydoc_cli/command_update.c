@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "ydoc_cli/format.h"
+#include "ydoc_cli/update_format.h"
 
 /* Writes `out` if all went well, frees it, and gives the exit status. */
 static int finish(const struct command_line *c, int status, struct ydoc_buf *out)

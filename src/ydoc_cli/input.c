@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ydoc_cli/format.h"
+#include "ydoc_cli/update_format.h"
 
 #define INPUT_BYTES_MAX ((size_t)1 << 32)
 #define READ_BYTES (1u << 16)

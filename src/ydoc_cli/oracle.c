@@ -3,23 +3,16 @@
  * byte, n - 1 bytes of payload; u32le n, a status byte (0 done, 1 refused), the
  * result or the error's words.
  */
-#include "ydoc_cli/command.h"
+#include "ydoc_cli/oracle.h"
 
 #include "ydoc/read.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REQUEST_BYTES_MAX (256u << 20)
-
-struct oracle {
-    struct ydoc *doc;
-    struct ydoc_buf emitted; /* u32le length, bytes; repeated */
-    uint32_t emitted_n;
-    struct ydoc_buf out;
-    struct ydoc_error err;
-};
 
 static uint32_t get_u32(const uint8_t *p)
 {
@@ -33,40 +26,113 @@ static void add_u32(struct ydoc_buf *b, uint32_t v)
     ydoc_buf_append(b, p, 4);
 }
 
-static int refuse(struct oracle *o, const char *words)
+int oracle_refuse(struct oracle *o, const char *fmt, ...)
 {
-    snprintf(o->err.msg, sizeof(o->err.msg), "%s", words);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(o->err.msg, sizeof(o->err.msg), fmt, args);
+    va_end(args);
     return YDOC_EMALFORMED;
+}
+
+static void close_doc(struct oracle *o)
+{
+    ydoc_free(o->doc);
+    o->doc = NULL;
+    ydoc_buf_reset(&o->emitted);
+    o->emitted_n = 0;
+}
+
+static void on_update(struct ydoc *doc, struct ydoc_slice update, const void *origin, void *ctx)
+{
+    struct oracle *o = ctx;
+
+    (void)doc;
+    (void)origin;
+    add_u32(&o->emitted, (uint32_t)update.len);
+    ydoc_buf_append(&o->emitted, update.p, update.len);
+    o->emitted_n++;
+}
+
+/* The next of the declared roots, `u8 kind, u8 length, name` each; false at the end. */
+bool oracle_next_root(const struct oracle *o, size_t *at, struct ydoc_slice *name,
+                      enum ydoc_kind *kind)
+{
+    const struct ydoc_buf *b = &o->roots;
+
+    if (b->len - *at < 2 || b->len - *at - 2 < b->p[*at + 1])
+        return false;
+    *kind = (enum ydoc_kind)b->p[*at];
+    name->p = b->p + *at + 2;
+    name->len = b->p[*at + 1];
+    *at += 2 + name->len;
+    return true;
+}
+
+static int declare_roots(const struct oracle *o, struct ydoc *doc)
+{
+    struct ydoc_slice name;
+    enum ydoc_kind kind;
+    ydoc_type type;
+    size_t at = 0;
+    int rc = 0;
+
+    while (rc == 0 && oracle_next_root(o, &at, &name, &kind))
+        rc = ydoc_root(doc, name, kind, &type);
+    return rc;
+}
+
+/* Checks `u8 n` and n roots, and keeps them. */
+static int take_roots(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_slice name;
+    enum ydoc_kind kind;
+    size_t at = 0;
+    unsigned n = 0;
+
+    ydoc_buf_reset(&o->roots);
+    if (len == 0)
+        return 0;
+    ydoc_buf_append(&o->roots, p + 1, len - 1);
+    while (oracle_next_root(o, &at, &name, &kind)) {
+        n++;
+        if (kind > YDOC_KIND_XML_TEXT || kind == YDOC_KIND_XML_HOOK)
+            return oracle_refuse(o, "root %u: no kind is %d", n, (int)kind);
+    }
+    if (n != p[0] || at != o->roots.len)
+        return oracle_refuse(o, "%u roots are announced and %u are there", p[0], n);
+    return o->roots.failed ? YDOC_ENOMEM : 0;
+}
+
+int oracle_new_doc(const struct oracle *o, struct ydoc **doc)
+{
+    struct ydoc_options options = {.keep_deleted = !o->gc, .client_id = ORACLE_CLIENT};
+    int rc = ydoc_new(doc, &options);
+
+    if (rc == 0)
+        rc = declare_roots(o, *doc);
+    if (rc != 0) {
+        ydoc_free(*doc);
+        *doc = NULL;
+    }
+    return rc;
 }
 
 static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
 {
-    struct ydoc_options options = {0};
+    int rc;
 
     if (len < 1)
-        return refuse(o, "no payload");
-    options.keep_deleted = p[0] == 0;
-    options.client_id = 4000000001u;
-    ydoc_free(o->doc);
-    ydoc_buf_reset(&o->emitted);
-    o->emitted_n = 0;
-    return ydoc_new(&o->doc, &options);
-}
-
-static int apply_v1(struct oracle *o, const uint8_t *p, size_t len)
-{
-    struct ydoc_buf update;
-    int rc = ydoc_apply_v1(o->doc, p, len, &o->err);
-
-    if (rc != 0 || !ydoc_has_changes(o->doc))
-        return rc;
-    ydoc_buf_init(&update, NULL);
-    rc = ydoc_take_changes_v1(o->doc, &update, NULL);
-    add_u32(&o->emitted, (uint32_t)update.len);
-    ydoc_buf_append(&o->emitted, update.p, update.len);
-    o->emitted_n++;
-    ydoc_buf_fini(&update);
-    return rc;
+        return oracle_refuse(o, "no payload");
+    close_doc(o);
+    o->gc = p[0] != 0;
+    rc = take_roots(o, p + 1, len - 1);
+    if (rc == 0)
+        rc = oracle_new_doc(o, &o->doc);
+    if (rc == 0)
+        rc = ydoc_observe_updates(o->doc, 1, on_update, o);
+    return rc < 0 ? rc : 0;
 }
 
 static int emitted(struct oracle *o, const uint8_t *p, size_t len)
@@ -105,8 +171,8 @@ static int merge_v1(struct oracle *o, const uint8_t *p, size_t len)
 {
     struct ydoc_slice *list;
     long n = read_list(p, len, &list);
-    int rc =
-        n < 0 ? refuse(o, "bad list") : ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
+    int rc = n < 0 ? oracle_refuse(o, "bad list")
+                   : ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
 
     free(list);
     return rc;
@@ -117,7 +183,7 @@ static int diff_v1(struct oracle *o, const uint8_t *p, size_t len)
     struct ydoc_slice *list;
     int rc =
         read_list(p, len, &list) != 2
-            ? refuse(o, "a list of two is wanted: an update, a state vector")
+            ? oracle_refuse(o, "a list of two is wanted: an update, a state vector")
             : ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
 
     free(list);
@@ -135,15 +201,24 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
                                         "",
                                         "{\"$xtext\":[]}"};
     struct ydoc_slice name = {p + 1, len - 1};
+    ydoc_type type;
     int rc;
 
     if (len < 1 || p[0] > 6 || p[0] == 5)
-        return refuse(o, "bad kind");
+        return oracle_refuse(o, "bad kind");
+    rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[0], &type);
+    if (rc != 0)
+        return rc;
     rc = ydoc__read_root(o->doc, name, (enum ydoc_kind)p[0], TEXT_TAGGED, &o->out);
     if (rc != YDOC_ENOENT)
         return rc;
     ydoc_buf_append(&o->out, empty[p[0]], strlen(empty[p[0]]));
     return 0;
+}
+
+static int apply_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_apply_v1(o->doc, p, len, &o->err);
 }
 
 static int state_vector(struct oracle *o, const uint8_t *p, size_t len)
@@ -178,10 +253,10 @@ static const struct {
     bool needs_doc;
     int (*run)(struct oracle *o, const uint8_t *p, size_t len);
 } handlers[] = {
-    {'N', false, new_doc},  {'1', true, apply_v1},  {'S', true, state_vector},
-    {'E', true, encode_v1}, {'J', true, read_root}, {'U', true, emitted},
-    {'M', false, merge_v1}, {'D', false, diff_v1},  {'V', false, update_sv_v1},
-    {'P', true, pending},
+    {'N', false, new_doc},  {'1', true, apply_v1},    {'S', true, state_vector},
+    {'E', true, encode_v1}, {'J', true, read_root},   {'U', true, emitted},
+    {'M', false, merge_v1}, {'D', false, diff_v1},    {'V', false, update_sv_v1},
+    {'P', true, pending},   {'T', true, oracle_edit},
 };
 
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
@@ -190,10 +265,10 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
         if (handlers[i].command != (char)command)
             continue;
         if (handlers[i].needs_doc && o->doc == NULL)
-            return refuse(o, "no document: N makes one");
+            return oracle_refuse(o, "no document: N makes one");
         return handlers[i].run(o, p, len);
     }
-    return refuse(o, "unknown command");
+    return oracle_refuse(o, "unknown command");
 }
 
 static void answer(const struct oracle *o, int rc)
@@ -221,6 +296,7 @@ int command_oracle(void)
 
     ydoc_buf_init(&o.out, NULL);
     ydoc_buf_init(&o.emitted, NULL);
+    ydoc_buf_init(&o.roots, NULL);
     while (fread(head, 1, 4, stdin) == 4) {
         uint32_t n = get_u32(head);
         uint8_t *request = n > 0 && n <= REQUEST_BYTES_MAX ? malloc(n) : NULL;
@@ -237,8 +313,9 @@ int command_oracle(void)
         answer(&o, rc);
         free(request);
     }
-    ydoc_free(o.doc);
+    close_doc(&o);
     ydoc_buf_fini(&o.out);
     ydoc_buf_fini(&o.emitted);
+    ydoc_buf_fini(&o.roots);
     return status;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "harness.h"
-#include "ydoc_cli/format.h"
+#include "ydoc_cli/update_format.h"
 
 static int parse(struct json_tree *t, const char *text, struct ydoc_error *err)
 {

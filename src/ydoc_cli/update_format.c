@@ -1,5 +1,5 @@
-/* format - see format.h. */
-#include "ydoc_cli/format.h"
+/* update_format - see update_format.h. */
+#include "ydoc_cli/update_format.h"
 
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
-#ifndef SKEIN_YDOC_CLI_FORMAT_H
-#define SKEIN_YDOC_CLI_FORMAT_H
+#ifndef SKEIN_YDOC_CLI_UPDATE_FORMAT_H
+#define SKEIN_YDOC_CLI_UPDATE_FORMAT_H
 
-/* format - which update format bytes have, and the library's functions chosen
+/* update_format - which update format bytes have, and the library's functions chosen
  * by it. */
 #include "ydoc_cli/command.h"
 
