@@ -212,6 +212,7 @@ struct ydoc {
     struct tx cur;
     VEC(struct tx *) queue; /* done, and not yet finished; the first one is being finished */
     bool finishing;
+    uint32_t typing_type, typing_index; /* where the last local insertion ended; 0: unknown */
     uint64_t work_left;
     jmp_buf *on_failure;
     int failure;

@@ -49,6 +49,7 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     if (doc->tx_depth++ > 0)
         return;
     next_number(doc);
+    doc->typing_type = 0;
     doc->cur.touched.n = 0;
     doc->cur.deleted.n = 0;
     doc->cur.merge.n = 0;
