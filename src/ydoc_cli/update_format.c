@@ -73,10 +73,10 @@ int format_convert(const struct input *in, enum update_format to, struct ydoc_bu
 {
     int rc;
 
-    if (in->format == FORMAT_V2 && to == FORMAT_V1)
-        return ydoc_convert_v2_to_v1(in->bytes.p, in->bytes.len, out, err);
-    if (in->format == FORMAT_V1 && to == FORMAT_V2)
+    if (in->format != to && to == FORMAT_V2)
         return ydoc_convert_v1_to_v2(in->bytes.p, in->bytes.len, out, err);
+    if (in->format != to)
+        return ydoc_convert_v2_to_v1(in->bytes.p, in->bytes.len, out, err);
     rc = format_validate(in, err);
     if (rc != 0)
         return rc;
