@@ -45,12 +45,14 @@ static inline uint32_t read_clock(struct lib0_reader *r)
 
 static struct ydoc_slice read_json(struct lib0_reader *r, uint32_t nesting_max, bool undefined_ok)
 {
-    struct ydoc_slice s = lib0_read_varstring(r, NULL);
+    struct ydoc_slice s;
     const char *why;
     size_t at;
 
-    if (r->why != NULL || nesting_max > YDOC__NESTING_MAX ||
-        (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
+    if (nesting_max > YDOC__NESTING_MAX)
+        return lib0_read_varbytes(r); /* checked before, and may be no text */
+    s = lib0_read_varstring(r, NULL);
+    if (r->why != NULL || (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
         return s;
     why = ydoc__json_check(s.p, s.len, nesting_max, &at);
     if (why != NULL)
