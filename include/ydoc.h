@@ -305,6 +305,67 @@ void ydoc_awareness_add(struct ydoc_buf *out, const struct ydoc_awareness_entry 
 int ydoc_validate_json(const uint8_t *json, size_t len, uint32_t nesting_max,
                        struct ydoc_error *err) YDOC_MUST_USE;
 
+/* ---- messages (y-protocols 1.0.7) ---------------------------------------------------- */
+
+/* A message as y-websocket sends it: varuint type and what belongs to it.
+ * The byte table is in src/ydoc/protocol.c. */
+enum ydoc_message_type {
+    YDOC_MESSAGE_SYNC = 0,
+    YDOC_MESSAGE_AWARENESS = 1,
+    YDOC_MESSAGE_AUTH = 2,
+    YDOC_MESSAGE_QUERY_AWARENESS = 3,
+};
+enum ydoc_sync_kind {
+    YDOC_SYNC_STEP1 = 0, /* a state vector; the answer is step 2 */
+    YDOC_SYNC_STEP2 = 1, /* what the other side lacks, an update v1 */
+    YDOC_SYNC_UPDATE = 2,
+};
+enum ydoc_auth_kind {
+    YDOC_AUTH_PERMISSION_DENIED = 0,
+};
+
+struct ydoc_message {
+    uint64_t type; /* enum ydoc_message_type, or one of the application's */
+    uint64_t kind; /* enum ydoc_sync_kind or ydoc_auth_kind */
+    /* Into the input. Sync: the state vector or the update. Awareness: the body,
+     * not checked yet. Auth: the reason, UTF-8. An unknown type: the rest. */
+    struct ydoc_slice body;
+    size_t used; /* bytes of the input; what follows is not looked at */
+};
+
+/* A whole message, or the part of a sync message after its type, which is what
+ * y-protocols' readSyncMessage reads. *out is zero on failure. */
+int ydoc_message_decode(struct ydoc_message *out, const uint8_t *p, size_t len,
+                        struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_sync_decode(struct ydoc_message *out, const uint8_t *p, size_t len,
+                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Append to `out`. A sync message is ydoc_message_begin(out, YDOC_MESSAGE_SYNC)
+ * and then one of ydoc_sync_write_…; the others are whole messages. `reason`
+ * must be UTF-8. sv NULL: everything. */
+void ydoc_message_begin(struct ydoc_buf *out, uint64_t type);
+int ydoc_sync_write_step1(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_sync_write_step2(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
+                          struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+void ydoc_sync_write_update(struct ydoc_slice update, struct ydoc_buf *out);
+void ydoc_message_write_awareness(struct ydoc_slice body, struct ydoc_buf *out);
+void ydoc_message_write_query_awareness(struct ydoc_buf *out);
+void ydoc_message_write_permission_denied(struct ydoc_slice reason, struct ydoc_buf *out);
+
+/* readSyncMessage: does to the document what a sync message (without its type)
+ * asks for. Step 1 appends the answer, a step 2, to `reply`; step 2 and updates
+ * are applied. Returns the enum ydoc_sync_kind that it was, or an error: the
+ * document and `reply` are then as they were (but see ydoc_apply_v1), and
+ * err->offset counts in the message, or, when its contents were refused, in
+ * those.
+ *
+ * YDOC_SYNC_READ_ONLY: nothing is applied. An update that would have changed
+ * something is answered by its kind | YDOC_SYNC_REFUSED. */
+#define YDOC_SYNC_READ_ONLY 1u
+#define YDOC_SYNC_REFUSED 0x100
+int ydoc_sync_read(struct ydoc *doc, struct ydoc_slice message, unsigned flags,
+                   struct ydoc_buf *reply, struct ydoc_error *err) YDOC_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif
