@@ -301,6 +301,117 @@ bool ydoc_awareness_next(struct ydoc_awareness_iter *it, struct ydoc_awareness_e
 void ydoc_awareness_begin(struct ydoc_buf *out, uint64_t n);
 void ydoc_awareness_add(struct ydoc_buf *out, const struct ydoc_awareness_entry *entry);
 
+/* ---- awareness states: y-protocols' Awareness ---------------------------------------- */
+
+/* Who is in a room and what they show: for each client a clock, and a state, JSON
+ * text, or none when it is gone. Rules, orders and events are y-protocols'. No
+ * timer and no clock of its own: `now_ms` is the caller's, in milliseconds from
+ * anywhere, and never goes backwards by much.
+ *
+ * Ownership: states are copied in; slices given out hold until the next call that
+ * changes the object. One thread at a time. */
+struct ydoc_awareness;
+
+enum ydoc_awareness_cause {
+    YDOC_AWARENESS_LOCAL,   /* ydoc_awareness_set_local and its like; Yjs's origin 'local' */
+    YDOC_AWARENESS_REMOTE,  /* applied or removed by the caller, with the caller's origin */
+    YDOC_AWARENESS_TIMEOUT, /* not heard of for too long; 'timeout' */
+};
+
+/* Each change calls back up to twice, as Yjs emits: CHANGE if a client came, went
+ * or has another state than before (equal but for the order of members is the
+ * same); then UPDATE, with clients that only said again what they show. Whoever
+ * draws needs the first, whoever forwards the second. */
+struct ydoc_awareness_event {
+    enum {
+        YDOC_AWARENESS_CHANGE,
+        YDOC_AWARENESS_UPDATE,
+    } kind;
+    enum ydoc_awareness_cause cause;
+    void *origin;
+    const uint64_t *added, *updated, *removed; /* for the call only */
+    size_t added_n, updated_n, removed_n;
+};
+/* May read the awareness, not change it. */
+typedef void (*ydoc_awareness_fn)(void *ctx, const struct ydoc_awareness *awareness,
+                                  const struct ydoc_awareness_event *event);
+
+/* 0 takes the default. */
+struct ydoc_awareness_options {
+    const struct ydoc_alloc *alloc; /* copied; NULL: malloc */
+    uint64_t client;                /* the local one */
+    ydoc_awareness_fn on_event;     /* may be NULL */
+    void *ctx;
+    uint64_t seed;           /* anything a peer cannot guess, for hashing; the object's address
+                                is mixed in */
+    uint32_t clients_max;    /* clients whose clock is known; default 65,536 */
+    uint32_t nesting_max;    /* arrays and objects in a state, at most 512; default 128 */
+    size_t state_bytes_max;  /* JSON of one state; default 65,536 */
+    size_t update_bytes_max; /* one message; default 16 MiB */
+    uint64_t outdated_ms;    /* a client is gone when not heard of for so long; default 30,000 */
+};
+
+/* As in Yjs the local state is {} with clock 0 from the start: a server sets it to
+ * NULL first. `options` NULL: defaults. *out is NULL on failure. */
+int ydoc_awareness_new(struct ydoc_awareness **out, const struct ydoc_awareness_options *options,
+                       uint64_t now_ms) YDOC_MUST_USE;
+/* NULL is allowed. Calls nobody back: to say goodbye set the local state to NULL. */
+void ydoc_awareness_free(struct ydoc_awareness *a);
+size_t ydoc_awareness_memory_used(const struct ydoc_awareness *a);
+
+/* False if the client was never heard of; is_null if it has no state (now). */
+bool ydoc_awareness_get(const struct ydoc_awareness *a, uint64_t client,
+                        struct ydoc_awareness_entry *out);
+/* Walks the states in the order they appeared. Start with *iter = 0. */
+bool ydoc_awareness_next_state(const struct ydoc_awareness *a, uint32_t *iter,
+                               struct ydoc_awareness_entry *out);
+
+/* setLocalState and setLocalStateField. json.p NULL: no state, or without the
+ * field. A field is set only while there is a local state; of a state that is no
+ * object nothing is kept. YDOC_EMALFORMED, YDOC_ELIMIT and YDOC_ENOMEM leave
+ * everything as it was. */
+int ydoc_awareness_set_local(struct ydoc_awareness *a, struct ydoc_slice json, uint64_t now_ms,
+                             struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_awareness_set_local_field(struct ydoc_awareness *a, struct ydoc_slice field,
+                                   struct ydoc_slice json, uint64_t now_ms,
+                                   struct ydoc_error *err) YDOC_MUST_USE;
+
+/* applyAwarenessUpdate. YDOC_EMALFORMED, YDOC_ELIMIT: nothing was applied.
+ * YDOC_ENOMEM: the entries before the one that failed were, and were reported;
+ * the same message may be applied again. */
+int ydoc_awareness_apply(struct ydoc_awareness *a, struct ydoc_slice update, uint64_t now_ms,
+                         void *origin, struct ydoc_error *err) YDOC_MUST_USE;
+
+/* removeAwarenessStates: their clocks stay known, the local one rises. */
+int ydoc_awareness_remove(struct ydoc_awareness *a, const uint64_t *clients, size_t n,
+                          uint64_t now_ms, void *origin) YDOC_MUST_USE;
+
+/* encodeAwarenessUpdate, appended: of the clients listed (YDOC_ENOENT for one that
+ * was never heard of), or of all that have a state. */
+int ydoc_awareness_encode(const struct ydoc_awareness *a, const uint64_t *clients, size_t n,
+                          struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_awareness_encode_all(const struct ydoc_awareness *a, struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* modifyAwarenessUpdate: `modify` sees each entry and writes the JSON to put in its
+ * place to `json`, or returns false to leave it. */
+struct ydoc_awareness_modifier {
+    bool (*modify)(void *ctx, const struct ydoc_awareness_entry *entry, struct ydoc_buf *json);
+    void *ctx;
+};
+int ydoc_awareness_modify(struct ydoc_slice update, const struct ydoc_limits *limits,
+                          const struct ydoc_awareness_modifier *modifier, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+
+/* To be called every tenth of outdated_ms: says again what the local state is when
+ * half of outdated_ms has passed, and takes others for gone that were not heard of
+ * for all of it. O(clients). */
+int ydoc_awareness_tick(struct ydoc_awareness *a, uint64_t now_ms) YDOC_MUST_USE;
+
+/* Forgets the clocks of clients that have been gone for `age_ms`. Yjs never does; a
+ * server that lives long must, or it reaches clients_max. An old message may then
+ * bring a client back until it times out. */
+void ydoc_awareness_forget(struct ydoc_awareness *a, uint64_t now_ms, uint64_t age_ms);
+
 /* Valid JSON text, all of it, UTF-8, nested at most `nesting_max` deep? */
 int ydoc_validate_json(const uint8_t *json, size_t len, uint32_t nesting_max,
                        struct ydoc_error *err) YDOC_MUST_USE;

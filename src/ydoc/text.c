@@ -347,8 +347,7 @@ static void drop(struct ydoc_slice *s, size_t n)
     s->len -= n;
 }
 
-/* Takes one value off the front of `s`; nothing is checked again. */
-static struct ydoc_slice take_value(struct ydoc_slice *s)
+struct ydoc_slice text_take_value(struct ydoc_slice *s)
 {
     struct ydoc_slice v;
     size_t i = 0, depth = 0;
@@ -526,9 +525,9 @@ static size_t count_members(struct ydoc_slice s)
     size_t n = 0;
 
     for (; *s.p != '}'; n++) {
-        take_value(&s);
+        text_take_value(&s);
         drop(&s, 1);
-        take_value(&s);
+        text_take_value(&s);
         if (*s.p == ',')
             drop(&s, 1);
         skip_space(&s);
@@ -540,11 +539,11 @@ static struct member take_member(struct ydoc_slice *s)
 {
     struct member m;
 
-    m.key = take_value(s);
+    m.key = text_take_value(s);
     m.key.p++;
     m.key.len -= 2;
     drop(s, 1);
-    m.value = take_value(s);
+    m.value = text_take_value(s);
     if (*s->p == ',')
         drop(s, 1);
     skip_space(s);
@@ -582,7 +581,7 @@ static void write_canonical_array(struct ydoc_buf *out, struct ydoc_slice s)
     for (bool first = true; *s.p != ']'; first = false) {
         if (!first)
             lib0_write_u8(out, ',');
-        text_write_canonical(out, take_value(&s));
+        text_write_canonical(out, text_take_value(&s));
         if (*s.p == ',')
             drop(&s, 1);
         skip_space(&s);
@@ -593,7 +592,7 @@ static void write_canonical_array(struct ydoc_buf *out, struct ydoc_slice s)
 /* Each level is read again by the levels around it, at most nesting_max times. */
 void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json)
 {
-    struct ydoc_slice s = json, v = take_value(&s), inside = v;
+    struct ydoc_slice s = json, v = text_take_value(&s), inside = v;
 
     if (v.len == 0)
         return;

@@ -24,5 +24,7 @@ void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_styl
  * than TEXT_MEMBERS_MAX members only the values are brought into form. */
 #define TEXT_MEMBERS_MAX 256
 void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json);
+/* Takes one value off the front of valid JSON, spaces around it included. */
+struct ydoc_slice text_take_value(struct ydoc_slice *s);
 
 #endif

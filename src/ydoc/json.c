@@ -1,0 +1,220 @@
+/* json - see json.h.
+ *
+ * Two values are compared by writing both with sorted members, which bounds the
+ * work by O(n log n) for each level of nesting; a search of each member in the
+ * other object would be quadratic. Values that differ in length differ: the
+ * canonical form has one spelling for everything but the order of members.
+ */
+#include "ydoc/json.h"
+
+#include <string.h>
+
+/* UTF-8 sorts like code points, UTF-16 puts U+10000 and above (lead bytes from
+ * 0xf0) before U+E000 to U+FFFF (lead bytes 0xee and 0xef). */
+static int rank_of(uint8_t b)
+{
+    return b >= 0xf0 ? b - 0x10 : b >= 0xee ? b + 0x10 : b;
+}
+
+int json_compare(struct ydoc_slice a, struct ydoc_slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len, i = 0;
+
+    while (i < n && a.p[i] == b.p[i])
+        i++;
+    if (i < n)
+        return rank_of(a.p[i]) < rank_of(b.p[i]) ? -1 : 1;
+    return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static void sift_down(struct json_member *v, size_t n, size_t at)
+{
+    for (;;) {
+        size_t child = 2 * at + 1;
+        struct json_member swap = v[at];
+
+        if (child >= n)
+            return;
+        if (child + 1 < n && json_compare(v[child].key, v[child + 1].key) < 0)
+            child++;
+        if (json_compare(v[at].key, v[child].key) >= 0)
+            return;
+        v[at] = v[child];
+        v[child] = swap;
+        at = child;
+    }
+}
+
+void json_sort_members(struct json_member *v, size_t n)
+{
+    for (size_t i = n / 2; i > 0; i--)
+        sift_down(v, n, i - 1);
+    for (size_t end = n; end > 1; end--) {
+        struct json_member swap = v[0];
+
+        v[0] = v[end - 1];
+        v[end - 1] = swap;
+        sift_down(v, end - 1, 0);
+    }
+}
+
+/* ---- walking ---- */
+
+static void drop(struct ydoc_slice *s, size_t n)
+{
+    s->p += n;
+    s->len -= n;
+}
+
+bool json_open(struct json_walk *w, struct ydoc_slice value)
+{
+    w->rest = value;
+    if (value.len < 2 || (value.p[0] != '{' && value.p[0] != '['))
+        return false;
+    w->object = value.p[0] == '{';
+    drop(&w->rest, 1);
+    return true;
+}
+
+bool json_next(struct json_walk *w, struct json_member *m)
+{
+    struct ydoc_slice none = {w->rest.p, 0};
+
+    if (w->rest.len == 0 || *w->rest.p == '}' || *w->rest.p == ']')
+        return false;
+    m->key = none;
+    m->number = 0;
+    if (w->object) {
+        m->key = text_take_value(&w->rest);
+        drop(&w->rest, 1);
+    }
+    m->value = text_take_value(&w->rest);
+    if (w->rest.len > 0 && *w->rest.p == ',')
+        drop(&w->rest, 1);
+    return true;
+}
+
+bool json_find(struct ydoc_slice object, const char *name, struct ydoc_slice *value)
+{
+    size_t len = strlen(name);
+    struct json_member m;
+    struct json_walk w;
+
+    if (!json_open(&w, object) || !w.object)
+        return false;
+    while (json_next(&w, &m)) {
+        if (m.key.len == len + 2 && memcmp(m.key.p + 1, name, len) == 0) {
+            *value = m.value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- strings ---- */
+
+/* Behind a backslash; the canonical form has \u for controls and for half a
+ * surrogate pair alone. */
+static size_t write_escape(struct ydoc_buf *out, const uint8_t *p)
+{
+    static const char names[] = "bfnrt";
+    static const char named[] = "\b\f\n\r\t";
+    const char *at = memchr(names, *p, sizeof(names) - 1);
+
+    if (*p != 'u') {
+        lib0_write_u8(out, at != NULL ? (uint8_t)named[at - names] : *p);
+        return 1;
+    }
+    if (p[1] == '0')
+        lib0_write_u8(out, (uint8_t)((p[3] - '0') * 16 +
+                                     (p[4] <= '9' ? p[4] - '0' : (p[4] | 0x20) - 'a' + 10)));
+    else
+        ydoc_buf_append(out, "\xef\xbf\xbd", 3);
+    return 5;
+}
+
+void json_write_text(struct ydoc_buf *out, struct ydoc_slice string)
+{
+    const uint8_t *p = string.p + 1, *end = string.p + string.len - 1;
+
+    while (p < end) {
+        const uint8_t *escape = memchr(p, '\\', (size_t)(end - p));
+
+        if (escape == NULL)
+            escape = end;
+        ydoc_buf_append(out, p, (size_t)(escape - p));
+        p = escape;
+        if (p < end)
+            p += 1 + write_escape(out, p + 1);
+    }
+}
+
+/* ---- comparing ---- */
+
+static void write_sorted(struct ydoc_buf *out, struct ydoc_slice value);
+
+static void write_sorted_members(struct ydoc_buf *out, struct json_walk *w)
+{
+    struct json_member m, *v;
+    struct ydoc_buf members;
+    size_t n;
+
+    ydoc_buf_init(&members, &out->alloc);
+    while (json_next(w, &m))
+        ydoc_buf_append(&members, &m, sizeof(m));
+    if (members.failed)
+        out->failed = true;
+    v = (struct json_member *)(void *)members.p;
+    n = members.failed ? 0 : members.len / sizeof(m);
+    json_sort_members(v, n);
+    for (size_t i = 0; i < n; i++) {
+        ydoc_buf_append(out, v[i].key.p, v[i].key.len);
+        lib0_write_u8(out, ':');
+        write_sorted(out, v[i].value);
+        lib0_write_u8(out, ',');
+    }
+    ydoc_buf_fini(&members);
+}
+
+/* As deep as the check of the JSON allowed. */
+static void write_sorted(struct ydoc_buf *out, struct ydoc_slice value)
+{
+    struct json_member m;
+    struct json_walk w;
+
+    if (!json_open(&w, value)) {
+        ydoc_buf_append(out, value.p, value.len);
+        return;
+    }
+    lib0_write_u8(out, value.p[0]);
+    if (w.object) {
+        write_sorted_members(out, &w);
+    } else {
+        while (json_next(&w, &m)) {
+            write_sorted(out, m.value);
+            lib0_write_u8(out, ',');
+        }
+    }
+    lib0_write_u8(out, ']');
+}
+
+int json_equal(struct ydoc_slice a, struct ydoc_slice b, const struct ydoc_alloc *alloc)
+{
+    struct ydoc_buf x, y;
+    int rc;
+
+    if (a.len != b.len)
+        return 0;
+    if (memcmp(a.p, b.p, a.len) == 0)
+        return 1;
+    if (a.p[0] != b.p[0] || (a.p[0] != '{' && a.p[0] != '['))
+        return 0;
+    ydoc_buf_init(&x, alloc);
+    ydoc_buf_init(&y, alloc);
+    write_sorted(&x, a);
+    write_sorted(&y, b);
+    rc = x.failed || y.failed ? YDOC_ENOMEM : x.len == y.len && memcmp(x.p, y.p, x.len) == 0;
+    ydoc_buf_fini(&x);
+    ydoc_buf_fini(&y);
+    return rc;
+}
