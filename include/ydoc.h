@@ -236,6 +236,11 @@ int ydoc_validate_state_vector(const uint8_t *sv, size_t len, struct ydoc_error 
 
 /* ---- reading ---------------------------------------------------------------------- */
 
+/* Readers append to `out` and leave it as it was when they fail: YDOC_ENOENT, no
+ * such root; YDOC_ENOMEM; YDOC_ELIMIT, the result would be longer than 64 MiB plus 16
+ * times ydoc_memory_used, which takes formats or names made to be repeated. Types
+ * nested more than 200 deep are null, or left out. */
+
 /* The kind of a shared type. A root's kind is not in the bytes: it is what the
  * application calls it, so for roots it is a guess by content. */
 enum ydoc_kind {
@@ -274,6 +279,37 @@ int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydo
 
 /* Appends one JSON object with every root under its name. */
 int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* Y.Text's toDelta(), appended as JSON: a list of {"insert": text or embed,
+ * "attributes": {…}}. An op ends wherever a format item stands, as in Yjs; at most
+ * 256 attributes at a time. */
+int ydoc_read_delta(const struct ydoc *doc, struct ydoc_slice root,
+                    struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* The XML of a root fragment, appended, in two forms. ydoc_read_xml_exact is
+ * byte for byte what Yjs's toString() gives: names in lower case (A to Z),
+ * attributes and formats sorted, formats as elements around the text, and nothing
+ * escaped: text may read as markup, so never hand it to a browser. ydoc_read_xml is
+ * the same with text and values escaped and names made legal: well-formed but for
+ * missing a root element, whatever is in the document. Hooks are left to the second. */
+int ydoc_read_xml_exact(const struct ydoc *doc, struct ydoc_slice root,
+                        struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_read_xml(const struct ydoc *doc, struct ydoc_slice root,
+                  struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* A root fragment as ProseMirror's JSON, appended: y-prosemirror's
+ * yXmlFragmentToProsemirrorJSON, {"type":"doc","content":[…]}. Text that stands
+ * directly in the fragment is not wrapped in a list of its own, and what is neither
+ * element nor text is left out, where y-prosemirror throws. */
+int ydoc_read_prosemirror(const struct ydoc *doc, struct ydoc_slice root,
+                          struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* A root fragment that Tiptap or ProseMirror writes, as Markdown (CommonMark with
+ * GFM's tables, task lists and strikethrough), appended. Reads back as the same
+ * text. Nodes that Markdown lacks give their content, marks that it lacks are left
+ * out; empty paragraphs, and breaks at a paragraph's end, do not exist in it. */
+int ydoc_read_markdown(const struct ydoc *doc, struct ydoc_slice root,
+                       struct ydoc_buf *out) YDOC_MUST_USE;
 
 /* ---- awareness (y-protocols 1.0.7) -------------------------------------------------- */
 

@@ -27,7 +27,27 @@ int json_compare(struct ydoc_slice a, struct ydoc_slice b)
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
-static void sift_down(struct json_member *v, size_t n, size_t at)
+int json_compare_index(struct ydoc_slice a, struct ydoc_slice b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return memcmp(a.p, b.p, a.len);
+}
+
+bool json_is_index(struct ydoc_slice key)
+{
+    static const struct ydoc_slice last = {(const uint8_t *)"4294967294", 10};
+
+    if (key.len == 0 || key.len > 10 || (key.p[0] == '0' && key.len > 1))
+        return false;
+    for (size_t i = 0; i < key.len; i++) {
+        if (key.p[i] < '0' || key.p[i] > '9')
+            return false;
+    }
+    return json_compare_index(key, last) <= 0;
+}
+
+static void sift_down(struct json_member *v, size_t n, size_t at, json_compare_fn compare)
 {
     for (;;) {
         size_t child = 2 * at + 1;
@@ -35,9 +55,9 @@ static void sift_down(struct json_member *v, size_t n, size_t at)
 
         if (child >= n)
             return;
-        if (child + 1 < n && json_compare(v[child].key, v[child + 1].key) < 0)
+        if (child + 1 < n && compare(v[child].key, v[child + 1].key) < 0)
             child++;
-        if (json_compare(v[at].key, v[child].key) >= 0)
+        if (compare(v[at].key, v[child].key) >= 0)
             return;
         v[at] = v[child];
         v[child] = swap;
@@ -45,16 +65,16 @@ static void sift_down(struct json_member *v, size_t n, size_t at)
     }
 }
 
-void json_sort_members(struct json_member *v, size_t n)
+void json_sort_members(struct json_member *v, size_t n, json_compare_fn compare)
 {
     for (size_t i = n / 2; i > 0; i--)
-        sift_down(v, n, i - 1);
+        sift_down(v, n, i - 1, compare);
     for (size_t end = n; end > 1; end--) {
         struct json_member swap = v[0];
 
         v[0] = v[end - 1];
         v[end - 1] = swap;
-        sift_down(v, end - 1, 0);
+        sift_down(v, end - 1, 0, compare);
     }
 }
 
@@ -166,7 +186,7 @@ static void write_sorted_members(struct ydoc_buf *out, struct json_walk *w)
         out->failed = true;
     v = (struct json_member *)(void *)members.p;
     n = members.failed ? 0 : members.len / sizeof(m);
-    json_sort_members(v, n);
+    json_sort_members(v, n, json_compare);
     for (size_t i = 0; i < n; i++) {
         ydoc_buf_append(out, v[i].key.p, v[i].key.len);
         lib0_write_u8(out, ':');

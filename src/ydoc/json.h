@@ -12,10 +12,15 @@ struct json_member {
     uint32_t number; /* the caller's */
 };
 
-/* In the order of JavaScript's sort(), which compares UTF-16 units. In place,
- * O(n log n). */
-void json_sort_members(struct json_member *v, size_t n);
-int json_compare(struct ydoc_slice a, struct ydoc_slice b); /* UTF-8 in that order */
+typedef int (*json_compare_fn)(struct ydoc_slice a, struct ydoc_slice b);
+/* UTF-8 in the order of JavaScript's sort(), which compares UTF-16 units. */
+int json_compare(struct ydoc_slice a, struct ydoc_slice b);
+/* Decimal numbers without leading zeros. */
+int json_compare_index(struct ydoc_slice a, struct ydoc_slice b);
+/* By key, in place, O(n log n). */
+void json_sort_members(struct json_member *v, size_t n, json_compare_fn compare);
+/* A key that JavaScript puts before all others: "0" to "4294967294". */
+bool json_is_index(struct ydoc_slice key);
 
 struct json_walk {
     struct ydoc_slice rest;
