@@ -287,7 +287,7 @@ int ydoc_read_delta(const struct ydoc *doc, struct ydoc_slice root,
                     struct ydoc_buf *out) YDOC_MUST_USE;
 
 /* The XML of a root fragment, appended, in two forms. ydoc_read_xml_exact is
- * byte for byte what Yjs's toString() gives: names in lower case (A to Z),
+ * byte for byte what Yjs's toString() gives: element names in lower case,
  * attributes and formats sorted, formats as elements around the text, and nothing
  * escaped: text may read as markup, so never hand it to a browser. ydoc_read_xml is
  * the same with text and values escaped and names made legal: well-formed but for

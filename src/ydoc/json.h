@@ -45,6 +45,9 @@ static inline bool json_is_string(struct ydoc_slice json)
 /* What a string says, as UTF-8; half a surrogate pair becomes U+FFFD. */
 void json_write_text(struct ydoc_buf *out, struct ydoc_slice string);
 
+/* toLowerCase(), see lowercase.c. */
+void json_write_lowercase(struct ydoc_buf *out, struct ydoc_slice utf8);
+
 /* Equal but for the order of members: 1, 0, or YDOC_ENOMEM. */
 int json_equal(struct ydoc_slice a, struct ydoc_slice b, const struct ydoc_alloc *alloc);
 

@@ -76,25 +76,22 @@ static bool is_name_char(uint8_t c, bool first)
     return !first && (c == '-' || c == '.' || (c >= '0' && c <= '9'));
 }
 
-static void write_name(struct xml *x, struct ydoc_slice s, bool lower)
+static void write_name(struct xml *x, struct ydoc_slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = s.p[i];
-
-        if (lower && c >= 'A' && c <= 'Z')
-            c |= 0x20;
-        if (x->escaped && !is_name_char(c, i == 0))
-            c = '_';
-        lib0_write_u8(x->out, c);
+    if (!x->escaped) {
+        ydoc_buf_append(x->out, s.p, s.len);
+        return;
     }
-    if (x->escaped && s.len == 0)
+    for (size_t i = 0; i < s.len; i++)
+        lib0_write_u8(x->out, is_name_char(s.p[i], i == 0) ? s.p[i] : '_');
+    if (s.len == 0)
         lib0_write_u8(x->out, '_');
 }
 
 static void write_attribute_name(struct xml *x, struct ydoc_slice key)
 {
     lib0_write_u8(x->out, ' ');
-    write_name(x, key, false);
+    write_name(x, key);
     write_cstr(x->out, "=\"");
 }
 
@@ -363,7 +360,7 @@ static void write_run(struct xml *x, const struct rich *r)
     json_sort_members(v, n, json_compare);
     for (size_t i = 0; i < n; i++) {
         lib0_write_u8(x->out, '<');
-        write_name(x, v[i].key, false);
+        write_name(x, v[i].key);
         write_format_attributes(x, v[i].value);
         lib0_write_u8(x->out, '>');
     }
@@ -373,7 +370,7 @@ static void write_run(struct xml *x, const struct rich *r)
         write_chars(x, ydoc_buf_slice(&r->text));
     for (size_t i = n; i > 0; i--) {
         write_cstr(x->out, "</");
-        write_name(x, v[i - 1].key, false);
+        write_name(x, v[i - 1].key);
         lib0_write_u8(x->out, '>');
     }
 }
@@ -430,16 +427,21 @@ static void write_element(struct xml *x, uint32_t type)
 {
     static const struct ydoc_slice none = {(const uint8_t *)"UNDEFINED", 9};
     uint32_t key = x->doc->types.p[type].name;
-    struct ydoc_slice name = key != 0 ? store_key(x->doc, key) : none;
+    struct ydoc_buf name;
 
+    ydoc_buf_init(&name, &x->out->alloc);
+    json_write_lowercase(&name, key != 0 ? store_key(x->doc, key) : none);
     lib0_write_u8(x->out, '<');
-    write_name(x, name, true);
+    write_name(x, ydoc_buf_slice(&name));
     write_attributes(x, type);
     lib0_write_u8(x->out, '>');
     write_children(x, type);
     write_cstr(x->out, "</");
-    write_name(x, name, true);
+    write_name(x, ydoc_buf_slice(&name));
     lib0_write_u8(x->out, '>');
+    if (name.failed)
+        x->out->failed = true;
+    ydoc_buf_fini(&name);
 }
 
 static void write_plain(struct xml *x, uint32_t type)
