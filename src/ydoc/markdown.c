@@ -461,7 +461,8 @@ static void write_item(struct md *m, enum block list, uint32_t item, size_t widt
             end_block(m);
     }
     write_blocks(m, item, &before);
-    if (m->open && m->out->len == begin) /* nothing in it: no space at the line's end */
+    if (m->open && m->out->len == begin &&
+        !m->out->failed) /* nothing in it: no space at the line's end */
         m->out->len--;
     if (m->open)
         md_end_line(m);
@@ -576,11 +577,15 @@ static void write_quote(struct md *m, uint32_t type)
     size_t len = m->prefix.len;
     struct before before = {0};
     bool tight = m->tight;
+    size_t inside;
 
     m->tight = false;
     md_write(m, m->open ? "> " : "");
     push_prefix(m, "> ", 2);
+    inside = m->out->len;
     write_blocks(m, type, &before);
+    if (m->open && m->out->len == inside && !m->out->failed) /* nothing in it */
+        m->out->len -= 2;
     pop_prefix(m, len);
     m->tight = tight;
     if (m->gap) {

@@ -2,7 +2,8 @@
 #define YDOC_MARKDOWN_H
 
 /* markdown - what the two files of the Markdown writer share: blocks and lines
- * (markdown.c), and what stands inside a line (mdinline.c). */
+ * (markdown.c), the pieces a line is made of (mdpieces.c), and how they are written
+ * (mdinline.c). */
 #include "ydoc/read.h"
 
 /* The class of a character for CommonMark's rules on emphasis. */
@@ -38,7 +39,58 @@ static inline void md_write(struct md *m, const char *s)
 void md_begin_line(struct md *m);
 void md_end_line(struct md *m);
 
-/* ---- inside a line (mdinline.c) ---- */
+/* ---- characters (mdpieces.c) ---- */
+
+bool md_is_space(uint32_t c);
+enum md_class md_class_of(uint32_t c);
+static inline bool md_same(struct ydoc_slice a, struct ydoc_slice b)
+{
+    return a.len == b.len && (a.p == b.p || a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool md_is_alnum(uint32_t c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80);
+}
+
+static inline uint32_t md_read_point(const uint8_t *p, size_t *n)
+{
+    uint32_t c = p[0];
+
+    *n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    if (*n > 1)
+        c &= 0x7fu >> *n;
+    for (size_t k = 1; k < *n; k++)
+        c = c << 6 | (p[k] & 0x3f);
+    return c;
+}
+
+/* ---- inside a line (mdpieces.c, mdinline.c) ---- */
+
+enum md_mark {
+    MD_BOLD,
+    MD_ITALIC,
+    MD_STRIKE,
+    MD_LINK,
+    MD_MARKS,
+    MD_CODE = MD_MARKS, /* is never open between pieces */
+};
+
+enum md_kind {
+    MD_TEXT,
+    MD_BLANK, /* nothing but spaces */
+    MD_BREAK,
+    MD_IMAGE, /* `type` */
+};
+
+struct md_piece {
+    enum md_kind kind;
+    unsigned marks; /* 1 << enum md_mark */
+    struct ydoc_slice link;
+    size_t at, len; /* in the text */
+    uint32_t type;
+    uint32_t end[MD_MARKS]; /* the last piece with this mark without a pause */
+};
 
 enum md_where {
     MD_PARAGRAPH,
@@ -52,6 +104,12 @@ struct md_inline {
     struct ydoc_buf pieces;
     struct ydoc_buf text;
 };
+
+static inline struct md_piece *md_pieces(const struct md_inline *p, size_t *n)
+{
+    *n = p->pieces.len / sizeof(struct md_piece);
+    return (struct md_piece *)(void *)p->pieces.p;
+}
 
 void md_inline_init(struct md_inline *p, struct md *m);
 void md_inline_fini(struct md_inline *p);
