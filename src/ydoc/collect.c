@@ -328,6 +328,5 @@ void store_finish_transaction(struct ydoc *doc)
     merge_deleted(doc);
     merge_added(doc);
     merge_split(doc);
-    if (doc->slab_waste > 4096 && doc->slab_waste > doc->slab.n / 2)
-        store_compact_slab(doc);
+    store_compact_if_worth(doc);
 }

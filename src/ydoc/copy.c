@@ -142,6 +142,7 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->items_free = doc->items_free;
     copy->items_live = doc->items_live;
     copy->slab_waste = doc->slab_waste;
+    copy->slab_room = doc->slab_room;
     copy->longest = doc->longest;
     copy->client_sorted = doc->client_sorted;
     copy->types_free = doc->types_free;

@@ -156,6 +156,7 @@ struct ydoc {
     uint32_t items_live;
     VEC(uint8_t) slab;
     uint32_t slab_waste; /* bytes in it that nothing refers to */
+    uint32_t slab_room;  /* of which the last compaction left so much on purpose */
     uint32_t longest;    /* units of the longest content whose cutting is a walk */
 
     VEC(struct client) clients;
@@ -275,7 +276,9 @@ bool store_slab_try(struct ydoc *doc, uint32_t n);
 /* Joins the content of `right` to that of `left`, which is the one before it. */
 void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
                         bool left_is_last);
-void store_compact_slab(struct ydoc *doc);
+/* Writes the slab anew without waste, but for room where somebody types. */
+void store_compact_slab(struct ydoc *doc, bool keep_room);
+void store_compact_if_worth(struct ydoc *doc);
 
 /* ---- clients ---- */
 #define CLIENT_UNKNOWN UINT32_MAX
