@@ -3,7 +3,7 @@
  *
  *     apply FILE             every update of the file, one by one
  *     relay FILE             the same, each encoded again for the others
- *     parse FILE             the file's first update into an empty document
+ *     parse FILE [ROUNDS]    the file's first update into an empty document
  *     diff FILE SV           FILE applied; what a peer with SV lacks
  *     past FILE N            apply, after N other clients wrote one word each
  *     hold FILE N            N documents of the file's first update at once
@@ -146,13 +146,13 @@ static void bench_apply(const char *name, const struct log *l, bool relay, size_
     printf("%s %.2f ms (%.1f ns each)\n", name, best, best * 1e6 / l->n);
 }
 
-static void bench_parse(const struct log *l)
+static void bench_parse(const struct log *l, int rounds)
 {
     double best = 1e18, spent = 0;
     size_t used = 0, peak;
     struct rusage ru;
 
-    for (int round = 0; round < 3000 && (round < 3 || spent < 2000); round++) {
+    for (int round = 0; round < rounds && (round < 3 || spent < 2000); round++) {
         struct ydoc *doc = new_doc();
         double t = now_ms();
 
@@ -347,7 +347,7 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "relay") == 0) {
         bench_apply("relay", &l, true, 0);
     } else if (strcmp(what, "parse") == 0) {
-        bench_parse(&l);
+        bench_parse(&l, argc > 3 ? atoi(argv[3]) : 3000);
     } else if (strcmp(what, "past") == 0 && argc > 3) {
         bench_apply("past", &l, false, strtoul(argv[3], NULL, 10));
         bench_apply("past_relay", &l, true, strtoul(argv[3], NULL, 10));

@@ -139,7 +139,7 @@ static bool apply_typing(struct ydoc *doc, const uint8_t *update, size_t len)
 static void write_rest_section(const struct run *run, const struct source *src,
                                struct ydoc_buf *body)
 {
-    struct wire_section section = {src->p, src->client, src->clock, src->left};
+    struct wire_section section = wire_section_at(src->client, src->p, src->clock, src->left);
     struct wire_struct s;
     struct lib0_reader r;
     uint64_t n = 0;

@@ -124,10 +124,7 @@ static bool peek(const struct run *run, uint32_t source, struct head *head)
     if (src->blocked || src->left == 0)
         return false;
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    head->after.p = src->p;
-    head->after.client = src->client;
-    head->after.clock = src->clock;
-    head->after.left = src->left;
+    head->after = wire_section_at(src->client, src->p, src->clock, src->left);
     if (wire_next(&r, &head->after, &head->s, YDOC__NESTING_MAX))
         return true;
     assert(r.why == NULL);
@@ -215,6 +212,36 @@ static void push(const struct run *run, uint32_t source)
     run->doc->sources.p[source].stacked = true;
 }
 
+/* Integrates the source's structs while nothing is in their way: most of an
+ * update without looking up and putting down where it stands. The struct that
+ * stops it is the source's next one. */
+static void run_ahead(const struct run *run, uint32_t source)
+{
+    struct source *src = &run->doc->sources.p[source];
+    struct wire_section section, before;
+    struct wire_struct s;
+    struct lib0_reader r;
+    uint64_t needed;
+
+    if (run->dry || src->blocked || src->left < 2)
+        return;
+    section = before = wire_section_at(src->client, src->p, src->clock, src->left);
+    lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
+    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX) && s.ref != WIRE_SKIP &&
+           s.clock <= src->state && !find_missing(run, &s, &needed)) {
+        if (src->number == CLIENT_UNKNOWN)
+            src->number = store_add_client(run->doc, src->client);
+        store_integrate(run->doc, &s, src->number);
+        if (section.clock > src->state)
+            src->state = section.clock;
+        before = section;
+    }
+    assert(r.why == NULL);
+    src->p = before.p;
+    src->clock = before.clock;
+    src->left = before.left;
+}
+
 static void integrate_head(const struct run *run, uint32_t source, const struct head *head)
 {
     struct source *src = &run->doc->sources.p[source];
@@ -275,6 +302,7 @@ static bool next_source(struct run *run, uint32_t *source, struct head *head)
         return peek(run, *source, head);
     }
     for (; run->target < doc->sources.n; run->target++) {
+        run_ahead(run, run->target);
         if (peek(run, run->target, head)) {
             *source = run->target;
             return true;

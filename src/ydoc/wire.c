@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/quick.h"
+
 #define CLOCK_MAX UINT32_MAX
 
 struct ydoc_limits ydoc__limits(const struct ydoc_limits *limits)
@@ -194,10 +196,14 @@ static void read_struct(struct lib0_reader *r, struct wire_struct *s, uint32_t n
 
 void wire_read_section(struct lib0_reader *r, struct wire_section *s)
 {
-    const uint8_t *at = r->p;
+    const uint8_t *at = r->p, *client;
     uint64_t n = lib0_read_varuint(r);
 
+    client = r->p;
     s->client = lib0_read_varuint(r);
+    s->client_bytes = 0;
+    if (r->why == NULL && r->p - client <= 8 && r->end - client >= 8)
+        quick_note_client(s, client, (size_t)(r->p - client));
     s->clock = read_clock(r);
     /* A struct takes at least two bytes; the bound makes `left` fit as well. */
     if (n > lib0_left(r) / 2 || n > UINT32_MAX) {
@@ -207,6 +213,16 @@ void wire_read_section(struct lib0_reader *r, struct wire_section *s)
     }
     s->left = r->why == NULL ? (uint32_t)n : 0;
     s->p = r->p;
+}
+
+struct wire_section wire_section_at(uint64_t client, const uint8_t *p, uint32_t clock,
+                                    uint32_t left)
+{
+    struct wire_section s = {p, client, clock, left, 0, 0, 0};
+    uint8_t bytes[LIB0_VARUINT_BYTES_MAX + 2] = {0};
+
+    quick_note_client(&s, bytes, (size_t)(lib0_put_varuint(bytes, client) - bytes));
+    return s;
 }
 
 /* Items of a client only depend on what the client did before. Yjs does not
@@ -290,6 +306,8 @@ bool wire_next(struct lib0_reader *r, struct wire_section *s, struct wire_struct
 {
     const uint8_t *at = r->p;
 
+    if (quick_next(r, s, out))
+        return true;
     if (s->left == 0 || !next_struct(r, s, out, NULL, nesting_max))
         return false;
     return out->len > 0 || next_after_empty(r, s, out, at, nesting_max);

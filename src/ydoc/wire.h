@@ -59,6 +59,9 @@ struct wire_section {
     uint64_t client;
     uint32_t clock;
     uint32_t left; /* structs not yet read */
+    /* How the client stands in the bytes; no bytes: not noted. See quick.h. */
+    uint8_t client_bytes;
+    uint64_t client_word, client_mask;
 };
 
 struct wire_range {
@@ -79,6 +82,10 @@ static inline bool wire_has_ids(const struct wire_struct *s)
 
 /* Reads the section's header; its structs begin at r->p. */
 void wire_read_section(struct lib0_reader *r, struct wire_section *s);
+
+/* A section that goes on in the middle. */
+struct wire_section wire_section_at(uint64_t client, const uint8_t *p, uint32_t clock,
+                                    uint32_t left);
 
 /* The next struct of positive length; false at the section's end or on failure.
  * Moves s and r. Structs of length 0 are passed over: a bug once wrote them
