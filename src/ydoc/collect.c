@@ -156,6 +156,12 @@ uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at)
     return merged;
 }
 
+/* Cannot merge with whatever is before it: what nearly all items say. */
+static bool starts_anew(const struct item *it)
+{
+    return item_kind(it) != WIRE_GC && it->origin_clock + 1 != it->clock;
+}
+
 /* Tries every pair from `at` leftwards while the right one starts at or after `clock`. */
 static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, uint32_t clock)
 {
@@ -166,7 +172,7 @@ static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, ui
     while (index_prev(c, &prev) && doc->items.p[right].clock >= clock) {
         uint32_t left = index_at(c, prev);
 
-        if (can_merge(doc, left, right)) {
+        if (!starts_anew(&doc->items.p[right]) && can_merge(doc, left, right)) {
             store_merge_left(doc, client, &at);
             prev = at;
             if (!index_prev(c, &prev))
@@ -183,7 +189,11 @@ static void merge_deleted(struct ydoc *doc)
     for (uint32_t i = doc->tx_deleted.n; i-- > 0;) {
         struct span gone = doc->tx_deleted.p[i];
         struct client *c = &doc->clients.p[gone.client];
-        struct place at = index_find(doc, c, gone.clock + gone.len - 1);
+        struct place at;
+
+        if (c->tx_mark == doc->tx && gone.clock >= c->tx_before)
+            continue; /* merge_added() tries the same pairs */
+        at = index_find(doc, c, gone.clock + gone.len - 1);
 
         index_next(c, &at);
         merge_down_to(doc, gone.client, at, gone.clock);

@@ -64,14 +64,12 @@ uint32_t store_new_item(struct ydoc *doc)
     if (h != 0) {
         doc->items_free = doc->items.p[h].right;
     } else {
-        struct item none = {0};
-
+        if (doc->items.n == doc->items.cap)
+            VEC_RESERVE(doc, doc->items, doc->items.n == 0 ? 2 : 1);
         if (doc->items.n == 0)
-            VEC_PUSH(doc, doc->items, none);
-        h = doc->items.n;
-        VEC_PUSH(doc, doc->items, none);
+            memset(&doc->items.p[doc->items.n++], 0, sizeof(struct item));
+        h = doc->items.n++;
     }
-    memset(&doc->items.p[h], 0, sizeof(struct item));
     doc->items_live++;
     return h;
 }

@@ -262,7 +262,7 @@ static inline const uint8_t *item_bytes(const struct ydoc *doc, const struct ite
 {
     return it->bytes == 0 ? NULL : doc->slab.p + it->content;
 }
-uint32_t store_new_item(struct ydoc *doc); /* zeroed */
+uint32_t store_new_item(struct ydoc *doc); /* the caller fills it whole */
 void store_free_item(struct ydoc *doc, uint32_t h);
 /* Drops the content's bytes. */
 void store_drop_content(struct ydoc *doc, struct item *it);
