@@ -15,6 +15,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/quick.h"
+
 /* ---- 1. typing ------------------------------------------------------------------ */
 
 /* `01 01 client clock 84|c4 origin [right] len text 00` */
@@ -275,9 +277,8 @@ static void delete_range(struct ydoc *doc, uint32_t client, uint32_t clock, uint
 }
 
 /* Applies what can be applied and appends the rest to doc->undone. */
-static void apply_range(struct ydoc *doc, const struct wire_range *range)
+static void apply_range(struct ydoc *doc, uint32_t c, const struct wire_range *range)
 {
-    uint32_t c = store_find_client(doc, range->client);
     uint32_t state = c == CLIENT_UNKNOWN ? 0 : doc->clients.p[c].state;
     uint32_t end = range->clock + range->len;
     struct wire_range rest = *range;
@@ -327,11 +328,17 @@ static void apply_deletes(struct ydoc *doc, const struct lib0_reader *at)
 
     doc->undone.n = 0;
     wire_deletes_init(&d, at);
-    while (wire_deletes_next(&d, &range))
-        apply_range(doc, &range);
+    while (wire_deletes_next(&d, &range)) {
+        uint32_t c = store_find_client(doc, range.client);
+
+        do
+            apply_range(doc, c, &range);
+        while (quick_range(&d, &range));
+    }
     from_update = doc->undone.n;
     for (uint32_t i = 0; i < doc->pending_deletes.n; i++)
-        apply_range(doc, &doc->pending_deletes.p[i]);
+        apply_range(doc, store_find_client(doc, doc->pending_deletes.p[i].client),
+                    &doc->pending_deletes.p[i]);
     if (doc->undone.n > 0 || doc->pending_deletes.n > 0)
         keep_undone(doc, from_update);
 }
@@ -541,6 +548,7 @@ static int guarded_transact(struct ydoc *doc, const uint8_t *update, size_t len,
 
 int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
 {
+    struct ydoc_slice bytes = {update, len};
     struct wire_counts counts;
     int rc;
 
@@ -548,7 +556,8 @@ int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct yd
         return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
     if (apply_typing(doc, update, len))
         return 0;
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
+    schedule_make_notes(doc, update, len);
+    rc = wire_validate_noting(bytes, &doc->limits, &counts, &doc->notes, err);
     if (rc != 0)
         return rc;
     if (too_many_clients(doc, update, len, &counts))

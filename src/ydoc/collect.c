@@ -235,53 +235,11 @@ static void merge_split(struct ydoc *doc)
 
 /* ---- the transaction's deletions ---- */
 
-static bool span_before(const struct span *a, const struct span *b)
-{
-    return a->client < b->client || (a->client == b->client && a->clock < b->clock);
-}
-
-static void sort_spans(struct span *v, uint32_t n)
-{
-    uint32_t sorted = 1;
-
-    while (sorted < n && !span_before(&v[sorted], &v[sorted - 1]))
-        sorted++;
-    if (sorted >= n)
-        return;
-    /* Heap sort: in place, O(n log n) whatever a peer sends. */
-    for (uint32_t built = n / 2, end = n; end > 1;) {
-        struct span s;
-        uint32_t i;
-
-        if (built > 0) {
-            i = --built;
-            s = v[i];
-        } else {
-            s = v[--end];
-            v[end] = v[0];
-            i = 0;
-        }
-        for (;;) {
-            uint32_t child = 2 * i + 1;
-
-            if (child >= end)
-                break;
-            if (child + 1 < end && span_before(&v[child], &v[child + 1]))
-                child++;
-            if (!span_before(&s, &v[child]))
-                break;
-            v[i] = v[child];
-            i = child;
-        }
-        v[i] = s;
-    }
-}
-
-static uint32_t sort_and_merge_spans(struct span *v, uint32_t n)
+static uint32_t sort_and_merge_spans(struct ydoc *doc, struct span *v, uint32_t n)
 {
     uint32_t kept = 0;
 
-    sort_spans(v, n);
+    store_sort_spans(doc, v, n);
     for (uint32_t i = 0; i < n; i++) {
         struct span *last = kept > 0 ? &v[kept - 1] : NULL;
 
@@ -325,13 +283,13 @@ static void accumulate_deleted(struct ydoc *doc)
     }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
         return;
-    doc->acc_deleted.n = sort_and_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
+    doc->acc_deleted.n = sort_and_merge_spans(doc, doc->acc_deleted.p, doc->acc_deleted.n);
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
 }
 
 void store_finish_transaction(struct ydoc *doc)
 {
-    doc->tx_deleted.n = sort_and_merge_spans(doc->tx_deleted.p, doc->tx_deleted.n);
+    doc->tx_deleted.n = sort_and_merge_spans(doc, doc->tx_deleted.p, doc->tx_deleted.n);
     accumulate_deleted(doc);
     if (!doc->keep_deleted)
         collect_deleted(doc);

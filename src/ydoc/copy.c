@@ -1,5 +1,5 @@
 /* copy - making, copying, shrinking and freeing a document's arrays. */
-#include "ydoc/store.h"
+#include "ydoc/schedule.h"
 
 #include <string.h>
 
@@ -11,6 +11,7 @@ void store_free_scratch(struct ydoc *doc)
     VEC_FREE(doc, doc->marks);
     doc->mark = 0;
     VEC_FREE(doc, doc->work);
+    schedule_forget_notes(doc);
     VEC_FREE(doc, doc->sources);
     VEC_FREE(doc, doc->stack);
     VEC_FREE(doc, doc->retry);

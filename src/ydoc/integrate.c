@@ -94,8 +94,8 @@ static uint32_t named_client(struct ydoc *doc, const struct wire_struct *s, uint
     return id == s->client ? client : store_find_client(doc, id);
 }
 
-static void resolve_origin(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
-                           struct newcomer *n)
+static inline void resolve_origin(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                                  struct newcomer *n)
 {
     uint32_t c;
 
@@ -189,7 +189,7 @@ static void start_marks(struct ydoc *doc)
     }
 }
 
-static bool must_walk(const struct ydoc *doc, const struct newcomer *n)
+static inline bool must_walk(const struct ydoc *doc, const struct newcomer *n)
 {
     if (n->left != 0)
         return doc->items.p[n->left].right != n->right;

@@ -19,10 +19,13 @@
 
 #include "ydoc/wire.h"
 
+/* One call for a struct, with its state in registers, is half of the point. */
+#define QUICK_INLINE static inline __attribute__((always_inline))
+
 /* info, two ids, a length: and eight bytes more than the longest read. */
 #define QUICK_HEADER_BYTES 48
 
-static inline uint64_t quick_load(const uint8_t *p)
+QUICK_INLINE uint64_t quick_load(const uint8_t *p)
 {
     uint64_t w;
 
@@ -31,7 +34,7 @@ static inline uint64_t quick_load(const uint8_t *p)
 }
 
 /* The first n bytes of a word in memory order, n from 1 to 8. */
-static inline uint64_t quick_mask(size_t n)
+QUICK_INLINE uint64_t quick_mask(size_t n)
 {
     static const uint8_t ones[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -39,15 +42,15 @@ static inline uint64_t quick_mask(size_t n)
 }
 
 /* Remembers how the section's client is written: n bytes at p, eight readable. */
-static inline void quick_note_client(struct wire_section *s, const uint8_t *p, size_t n)
+QUICK_INLINE void quick_note_client(struct wire_section *s, const uint8_t *p, size_t n)
 {
     s->client_bytes = (uint8_t)n;
     s->client_mask = quick_mask(n);
     s->client_word = quick_load(p) & s->client_mask;
 }
 
-/* Below 2^32; false: not, or too long. */
-static inline bool quick_clock(const uint8_t **p, uint32_t *v)
+/* A number below 2^28. False: it is larger. */
+QUICK_INLINE bool quick_clock(const uint8_t **p, uint32_t *v)
 {
     const uint8_t *q = *p;
     uint32_t b = q[0];
@@ -75,7 +78,7 @@ static inline bool quick_clock(const uint8_t **p, uint32_t *v)
     return b < 0x80;
 }
 
-static inline bool quick_client(const uint8_t **p, const struct wire_section *s, uint64_t *client)
+QUICK_INLINE bool quick_client(const uint8_t **p, const struct wire_section *s, uint64_t *client)
 {
     const uint8_t *q = *p;
     uint64_t v = 0;
@@ -99,7 +102,7 @@ static inline bool quick_client(const uint8_t **p, const struct wire_section *s,
 }
 
 /* UTF-16 units of ASCII text, 0 for any other. Eight bytes behind it are readable. */
-static inline bool quick_is_ascii(const uint8_t *p, size_t len)
+QUICK_INLINE bool quick_is_ascii(const uint8_t *p, size_t len)
 {
     const uint64_t high = UINT64_C(0x8080808080808080);
     size_t i;
@@ -111,8 +114,8 @@ static inline bool quick_is_ascii(const uint8_t *p, size_t len)
     return i == len || (quick_load(p + i) & quick_mask(len - i) & high) == 0;
 }
 
-static inline bool quick_ids(const uint8_t **p, const struct wire_section *s,
-                             struct wire_struct *out)
+QUICK_INLINE bool quick_ids(const uint8_t **p, const struct wire_section *s,
+                            struct wire_struct *out)
 {
     if (out->info & WIRE_HAS_ORIGIN) {
         if (!quick_client(p, s, &out->origin_client) || !quick_clock(p, &out->origin_clock) ||
@@ -128,7 +131,7 @@ static inline bool quick_ids(const uint8_t **p, const struct wire_section *s,
 }
 
 /* Length and body. */
-static inline bool quick_content(struct lib0_reader *r, const uint8_t **p, struct wire_struct *out)
+QUICK_INLINE bool quick_content(struct lib0_reader *r, const uint8_t **p, struct wire_struct *out)
 {
     uint32_t n;
 
@@ -153,9 +156,22 @@ static inline bool quick_content(struct lib0_reader *r, const uint8_t **p, struc
     return true;
 }
 
+/* The next range of the client that `d` is at; false: ask wire_deletes_next(). */
+QUICK_INLINE bool quick_range(struct wire_deletes *d, struct wire_range *out)
+{
+    const uint8_t *p = d->r.p;
+
+    if (d->ranges_left == 0 || d->r.end - p < 10 || !quick_clock(&p, &out->clock) ||
+        !quick_clock(&p, &out->len) || out->len == 0 || out->len > UINT32_MAX - out->clock)
+        return false;
+    out->client = d->client;
+    d->ranges_left--;
+    d->r.p = p;
+    return true;
+}
+
 /* False: nothing has moved, and wire_next() is to be asked. */
-static inline bool quick_next(struct lib0_reader *r, struct wire_section *s,
-                              struct wire_struct *out)
+QUICK_INLINE bool quick_next(struct lib0_reader *r, struct wire_section *s, struct wire_struct *out)
 {
     const uint8_t *p = r->p;
 

@@ -200,6 +200,7 @@ struct ydoc {
     VEC(uint32_t) marks; /* per item, for the conflict walk */
     uint32_t mark;
     VEC(uint32_t) work;
+    struct wire_notes notes; /* of the update that is being applied */
     VEC(struct source) sources;
     VEC(uint32_t) stack; /* of sources */
     VEC(uint8_t) retry;
@@ -334,6 +335,9 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
 void store_delete_item(struct ydoc *doc, uint32_t h);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
+
+/* ---- spans.c ---- */
+void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
 
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */

@@ -359,13 +359,14 @@ void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len)
     w->sections_left = lib0_read_varuint(&w->r);
     w->section.left = 0;
     w->nesting_max = YDOC__NESTING_MAX;
+    w->notes.n = w->notes.cap = 0;
     if (w->sections_left > lib0_left(&w->r) / 3 + 1) {
         lib0_fail(&w->r, "more clients than bytes");
         w->sections_left = 0;
     }
 }
 
-bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
+static bool walk_on(struct wire_walk *w, struct wire_struct *out)
 {
     while (w->r.why == NULL) {
         if (wire_next(&w->r, &w->section, out, w->nesting_max))
@@ -374,29 +375,52 @@ bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
             return false;
         w->sections_left--;
         wire_read_section(&w->r, &w->section);
+        if (w->notes.n < w->notes.cap)
+            w->notes.v[w->notes.n++] = w->section;
     }
     return false;
 }
 
-int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
-                  struct wire_counts *counts, struct ydoc_error *err)
+bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
+{
+    return walk_on(w, out);
+}
+
+/* Counts ranges up to limits->structs_max and a little more. */
+static void validate_deletes(struct wire_deletes *d, const struct ydoc_limits *limits,
+                             struct wire_counts *counts)
+{
+    struct wire_range range;
+
+    while (counts->structs + counts->ranges <= limits->structs_max) {
+        while (quick_range(d, &range))
+            counts->ranges++;
+        if (!wire_deletes_next(d, &range))
+            return;
+        counts->ranges++;
+    }
+}
+
+int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *limits,
+                         struct wire_counts *counts, struct wire_notes *notes,
+                         struct ydoc_error *err)
 {
     struct wire_walk w;
     struct wire_struct s;
     struct wire_deletes d;
-    struct wire_range range;
 
     memset(counts, 0, sizeof(*counts));
-    if (len > limits->update_bytes_max)
-        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed", len,
-                           limits->update_bytes_max);
-    wire_walk_init(&w, update, len);
+    if (update.len > limits->update_bytes_max)
+        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed",
+                           update.len, limits->update_bytes_max);
+    wire_walk_init(&w, update.p, update.len);
     w.nesting_max = limits->nesting_max;
+    w.notes = *notes;
     counts->sections = w.sections_left;
     if (counts->sections > limits->clients_max)
         return ydoc__error(err, YDOC_ELIMIT, 0, "update of %llu clients, at most %u are allowed",
                            (unsigned long long)counts->sections, limits->clients_max);
-    while (wire_walk_next(&w, &s)) {
+    while (quick_next(&w.r, &w.section, &s) || walk_on(&w, &s)) {
         counts->structs++;
         counts->body_bytes += s.body.len;
         if (counts->structs > limits->structs_max)
@@ -404,14 +428,23 @@ int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *l
     }
     if (w.r.why != NULL)
         return lib0_error(&w.r, err);
+    notes->n = w.notes.n;
     counts->deletes_at = lib0_offset(&w.r);
     wire_deletes_init(&d, &w.r);
-    while (counts->structs + counts->ranges <= limits->structs_max && wire_deletes_next(&d, &range))
-        counts->ranges++;
+    validate_deletes(&d, limits, counts);
     if (counts->structs + counts->ranges > limits->structs_max)
         return ydoc__error(err, YDOC_ELIMIT, lib0_offset(&d.r),
                            "more than %u structs and delete ranges", limits->structs_max);
     return lib0_error(&d.r, err);
+}
+
+int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                  struct wire_counts *counts, struct ydoc_error *err)
+{
+    struct ydoc_slice bytes = {update, len};
+    struct wire_notes none = {NULL, 0, 0};
+
+    return wire_validate_noting(bytes, limits, counts, &none, err);
 }
 
 int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,

@@ -104,9 +104,21 @@ struct wire_deletes {
 void wire_deletes_init(struct wire_deletes *d, const struct lib0_reader *at);
 bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out);
 
+/* Where the sections of an update begin, so that they can be found again
+ * without reading what is between them. Only the first `cap` are noted. */
+struct wire_notes {
+    struct wire_section *v;
+    uint32_t n, cap;
+};
+
 /* Checks an update whole. */
 int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
                   struct wire_counts *counts, struct ydoc_error *err);
+
+/* The same, and fills `notes`, whose memory is the caller's. */
+int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *limits,
+                         struct wire_counts *counts, struct wire_notes *notes,
+                         struct ydoc_error *err);
 
 /* Walks all structs of an update whatever their section. After the last one
  * `r` stands at the delete set. */
@@ -115,6 +127,7 @@ struct wire_walk {
     struct wire_section section;
     uint64_t sections_left;
     uint32_t nesting_max;
+    struct wire_notes notes;
 };
 void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len);
 bool wire_walk_next(struct wire_walk *w, struct wire_struct *out);
