@@ -270,6 +270,13 @@ static bool is_self_contained(const struct wire_struct *s)
             (!(s->info & WIRE_HAS_RIGHT) || s->right_client == s->client));
 }
 
+static void integrate_struct(const struct run *run, struct source *src, const struct wire_struct *s)
+{
+    if (src->number == CLIENT_UNKNOWN)
+        src->number = store_add_client(run->doc, src->client);
+    store_integrate(run->doc, s, src->number);
+}
+
 /* Integrates the source's structs while nothing is in their way and `clock` is
  * not reached: most of an update without looking up and putting down where it
  * stands. The struct that stops it is the source's next one. */
@@ -281,7 +288,7 @@ static void run_ahead(const struct run *run, uint32_t source, uint32_t clock)
     struct lib0_reader r;
     struct missing needed;
 
-    if (run->dry || src->blocked || src->left < 2)
+    if (src->blocked || src->left < 2)
         return;
     section = before = wire_section_at(src->client, src->p, src->clock, src->left);
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
@@ -289,9 +296,8 @@ static void run_ahead(const struct run *run, uint32_t source, uint32_t clock)
            (quick_next(&r, &section, &s) || wire_next(&r, &section, &s, YDOC__NESTING_MAX)) &&
            s.ref != WIRE_SKIP && s.clock <= src->state &&
            (is_self_contained(&s) || !find_missing(run, &s, &needed))) {
-        if (src->number == CLIENT_UNKNOWN)
-            src->number = store_add_client(run->doc, src->client);
-        store_integrate(run->doc, &s, src->number);
+        if (!run->dry)
+            integrate_struct(run, src, &s);
         if (section.clock > src->state)
             src->state = section.clock;
         before = section;
@@ -306,11 +312,8 @@ static void integrate_head(const struct run *run, uint32_t source, const struct 
 {
     struct source *src = &run->doc->sources.p[source];
 
-    if (!run->dry) {
-        if (src->number == CLIENT_UNKNOWN)
-            src->number = store_add_client(run->doc, src->client);
-        store_integrate(run->doc, &head->s, src->number);
-    }
+    if (!run->dry)
+        integrate_struct(run, src, &head->s);
     if (head->s.clock + head->s.len > src->state)
         src->state = head->s.clock + head->s.len;
     advance(run, source, head);
