@@ -3,7 +3,7 @@
 
 /* ydoc - Yjs documents in C.
  *
- * A document takes updates as Yjs 13.6 writes them (format v1), keeps the same
+ * A document takes updates as Yjs 13.6 writes them (formats v1 and v2), keeps the same
  * structs Yjs would keep, and gives back the same bytes: the encoded state, the
  * state vector and the update of a transaction are byte for byte those of
  * yjs 13.6 after the same calls. docs/ydoc.md explains the data structures.
@@ -46,7 +46,10 @@ extern "C" {
     X(YDOC_EMALFORMED, -2, "malformed input")                                                      \
     X(YDOC_ELIMIT, -3, "a limit was exceeded")                                                     \
     X(YDOC_EBROKEN, -4, "the document ran out of memory in the middle of a change: load it again") \
-    X(YDOC_ENOENT, -5, "no such root")
+    X(YDOC_ENOENT, -5, "no such root or type, or it was deleted")                                  \
+    X(YDOC_ERANGE, -6, "a position beyond the end")                                                \
+    X(YDOC_EKIND, -7, "a shared type of another kind")                                             \
+    X(YDOC_EBUSY, -8, "not inside a transaction or a callback")
 
 enum ydoc_code {
 #define YDOC_X(name, value, words) name = value,
@@ -123,7 +126,8 @@ struct ydoc_options {
     const struct ydoc_alloc *alloc;   /* copied; NULL: malloc */
     const struct ydoc_limits *limits; /* copied; NULL: defaults */
     bool keep_deleted;                /* true is Yjs's gc: false */
-    uint64_t client_id;               /* for edits made through the library; unused while syncing */
+    bool no_format_cleanup;           /* do not delete redundant formats after a remote change */
+    uint64_t client_id;               /* for edits made through the library; 0: random, 32 bits */
 };
 
 /* ---- documents ------------------------------------------------------------ */
@@ -144,12 +148,25 @@ void ydoc_free(struct ydoc *doc); /* NULL is allowed */
  *
  * Differences from Yjs, all on input that no Yjs produces: structs of length 0
  * are dropped; an item that names itself or a later item of its client as
- * origin is malformed; clocks stay below 2^32. Formatting clean-up (Yjs deletes redundant format
- * items after a remote change, as an edit of its own) is not done: a server relays. */
+ * origin is malformed; clocks stay below 2^32. As in Yjs a text that is known to
+ * be one (a nested one, or a root declared with ydoc_root) is cleaned of redundant
+ * formats after a remote change, as an edit of its own; a server that relays
+ * turns that off with options.no_format_cleanup. */
 int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len,
                   struct ydoc_error *err) YDOC_MUST_USE;
+/* The same with an origin for observers and undo managers; see ydoc_begin. */
+int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err) YDOC_MUST_USE;
 
-/* What the last successful ydoc_apply_v1 did. 0 means that the update was a
+/* Y.applyUpdateV2. Everything above holds for it. Values of embeds and formats
+ * that JSON lacks (bytes, bigints, undefined, NaN …) are kept; v1 then says them
+ * as JSON.stringify would. */
+int ydoc_apply_v2(struct ydoc *doc, const uint8_t *update, size_t len,
+                  struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_apply_v2_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+
+/* What the last successful ydoc_apply_v1 or _v2 did. 0 means that the update was a
  * pure duplicate: the document held all of it already. */
 enum ydoc_applied {
     YDOC_APPLIED_STRUCTS = 1, /* new structs were integrated */
@@ -163,6 +180,9 @@ unsigned ydoc_last_applied(const struct ydoc *doc); /* enum ydoc_applied, or-ed 
 int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
                             struct ydoc_error *err) YDOC_MUST_USE;
 
+int ydoc_contains_update_v2(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+
 /* Structs or deletions wait for predecessors that have not arrived. */
 bool ydoc_has_pending(const struct ydoc *doc);
 bool ydoc_has_pending_structs(const struct ydoc *doc);
@@ -173,6 +193,145 @@ size_t ydoc_memory_used(const struct ydoc *doc);
 /* Gives slack and scratch memory back; for a document that has become idle.
  * Never fails: what cannot be shrunk stays. */
 void ydoc_shrink(struct ydoc *doc);
+
+/* The id that edits made through the library carry. Changes, as in Yjs, when a
+ * remote update brings structs under the same id. */
+uint64_t ydoc_client_id(const struct ydoc *doc);
+
+/* ---- transactions ----------------------------------------------------------- */
+
+/* Edits between a begin and its commit are one transaction: one update, one
+ * event for each type. Pairs nest; the outermost counts. An edit outside of any
+ * pair is a transaction by itself. `origin` is the caller's own mark, compared
+ * as a pointer by undo managers and handed to observers; NULL is allowed.
+ *
+ * Committing collects and merges, calls the observers, and runs the
+ * transactions that observers made, one after another. */
+int ydoc_begin(struct ydoc *doc, const void *origin) YDOC_MUST_USE;
+int ydoc_commit(struct ydoc *doc, struct ydoc_error *err) YDOC_MUST_USE;
+
+/* ---- shared types ------------------------------------------------------------ */
+
+/* A shared type of a document; 0 is none. Holds until the type is deleted;
+ * afterwards every function answers YDOC_ENOENT. */
+typedef uint64_t ydoc_type;
+
+/* The kind of a shared type. A root's kind is not in the bytes: it is what the
+ * application calls it. */
+enum ydoc_kind {
+    YDOC_KIND_ARRAY = 0,
+    YDOC_KIND_MAP = 1,
+    YDOC_KIND_TEXT = 2,
+    YDOC_KIND_XML_ELEMENT = 3,
+    YDOC_KIND_XML_FRAGMENT = 4,
+    YDOC_KIND_XML_HOOK = 5,
+    YDOC_KIND_XML_TEXT = 6,
+    YDOC_KIND_UNKNOWN = 7, /* a root that was not declared */
+};
+
+/* Y.Doc.get(name, kind): finds or makes the root. YDOC_KIND_UNKNOWN leaves open
+ * what it is. YDOC_EKIND: it was declared as something else. */
+int ydoc_root(struct ydoc *doc, struct ydoc_slice name, enum ydoc_kind kind,
+              ydoc_type *out) YDOC_MUST_USE;
+
+/* Countable undeleted units of the list; 0 also for a type that is gone. */
+uint32_t ydoc_type_length(const struct ydoc *doc, ydoc_type type);
+enum ydoc_kind ydoc_type_kind(const struct ydoc *doc, ydoc_type type); /* UNKNOWN when gone */
+/* A root's, element's or hook's name, into the document. */
+struct ydoc_slice ydoc_type_name(const struct ydoc *doc, ydoc_type type);
+ydoc_type ydoc_type_parent(const struct ydoc *doc, ydoc_type type); /* 0: a root, or gone */
+
+/* What a list or a map holds. */
+enum ydoc_value_tag {
+    YDOC_VALUE_ANY,    /* one lib0 `any`, encoded; a byte array in it becomes binary content */
+    YDOC_VALUE_STRING, /* UTF-8; the same as an `any` that is a string */
+    YDOC_VALUE_BYTES,  /* binary content */
+    YDOC_VALUE_TYPE,   /* a shared type */
+    YDOC_VALUE_DOC,    /* a subdocument */
+    YDOC_VALUE_JSON,   /* JSON text: an embed; reading also content from before Yjs 13 */
+};
+
+/* For writing: `any` is borrowed. A new type is made of `kind` (and `name` for
+ * elements and hooks); then `fill`, if there is one, is called with its handle
+ * and puts its first content there, which gives the bytes that Yjs gives for a
+ * type that was filled before it was inserted. `fill` returns 0 or the error
+ * that ends the edit; what was inserted before stays.
+ * Reading: slices point into the document; `type` is the handle. */
+struct ydoc_value {
+    enum ydoc_value_tag tag;
+    struct ydoc_slice any; /* the bytes or text; of a DOC its options, an `any` object or empty */
+    ydoc_type type;
+    enum ydoc_kind kind;
+    struct ydoc_slice name; /* of a TYPE; of a DOC its guid */
+    int (*fill)(struct ydoc *doc, ydoc_type type, void *ctx);
+    void *ctx;
+};
+
+/* Appends the lib0 `any` that JSON.parse(json) is. */
+int ydoc_any_from_json(struct ydoc_slice json, struct ydoc_buf *out,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+/* Appends JSON.stringify of a lib0 `any`. */
+int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out,
+                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* ---- editing ------------------------------------------------------------------- */
+
+/* Indexes and lengths count UTF-16 units (text) or elements (lists). Costs
+ * O(log n) of the items of the type; a text with formatting also passes over
+ * the formats before the position.
+ * As in Yjs a position beyond the end of a text is its end, and in a list it is
+ * refused (YDOC_ERANGE). Text that is not UTF-8, attributes that are no JSON object: malformed.
+ * `attributes` is a JSON object, {"bold":true}; null ends an attribute. An
+ * insertion whose attributes.p is NULL takes those of what stands before it. */
+int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct ydoc_slice utf8,
+                     struct ydoc_slice attributes) YDOC_MUST_USE;
+/* An embed (tag YDOC_VALUE_JSON, the JSON text in `any`) or a new type. */
+int ydoc_text_insert_embed(struct ydoc *doc, ydoc_type type, uint32_t index,
+                           const struct ydoc_value *value,
+                           struct ydoc_slice attributes) YDOC_MUST_USE;
+int ydoc_text_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len) YDOC_MUST_USE;
+int ydoc_text_format(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len,
+                     struct ydoc_slice attributes) YDOC_MUST_USE;
+/* Y.Text.applyDelta: a JSON list of {"insert"|"retain"|"delete", "attributes"?}. */
+int ydoc_text_apply_delta(struct ydoc *doc, ydoc_type type, struct ydoc_slice delta,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Array, and the children of XML fragments and elements. */
+int ydoc_list_insert(struct ydoc *doc, ydoc_type type, uint32_t index,
+                     const struct ydoc_value *values, size_t n) YDOC_MUST_USE;
+int ydoc_list_push(struct ydoc *doc, ydoc_type type, const struct ydoc_value *values,
+                   size_t n) YDOC_MUST_USE;
+int ydoc_list_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len) YDOC_MUST_USE;
+int ydoc_list_get(const struct ydoc *doc, ydoc_type type, uint32_t index,
+                  struct ydoc_value *out) YDOC_MUST_USE;
+
+/* Map, and the attributes of elements, hooks and texts. */
+int ydoc_map_set(struct ydoc *doc, ydoc_type type, struct ydoc_slice key,
+                 const struct ydoc_value *value) YDOC_MUST_USE;
+int ydoc_map_delete(struct ydoc *doc, ydoc_type type, struct ydoc_slice key) YDOC_MUST_USE;
+int ydoc_map_clear(struct ydoc *doc, ydoc_type type) YDOC_MUST_USE;
+/* YDOC_ENOENT: no such key. */
+int ydoc_map_get(const struct ydoc *doc, ydoc_type type, struct ydoc_slice key,
+                 struct ydoc_value *out) YDOC_MUST_USE;
+/* Walks the keys that have a value, in the order they were first set. Start with *iter = 0. */
+bool ydoc_map_next(const struct ydoc *doc, ydoc_type type, uint32_t *iter, struct ydoc_slice *key,
+                   struct ydoc_value *out);
+
+/* Appends `len` units of plain text from `index` on, UTF-8, without formats and
+ * embeds (which count as one unit each); half a surrogate pair becomes U+FFFD. */
+int ydoc_text_slice(const struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len,
+                    struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* ---- observers -------------------------------------------------------------------- */
+
+/* Y.Doc.on('update'): called at the end of every transaction that changed
+ * something, with the update as Yjs encodes it, v1 or v2 (`version` 1 or 2).
+ * The callback may read and edit; edits become transactions that run after this one. */
+typedef void (*ydoc_update_fn)(struct ydoc *doc, struct ydoc_slice update, const void *origin,
+                               void *ctx);
+/* A number above 0 for ydoc_unobserve, or an error. */
+int ydoc_observe_updates(struct ydoc *doc, int version, ydoc_update_fn fn, void *ctx) YDOC_MUST_USE;
+void ydoc_unobserve(struct ydoc *doc, int number);
 
 /* ---- what has changed ------------------------------------------------------ */
 
@@ -188,6 +347,9 @@ bool ydoc_has_changes(const struct ydoc *doc);
  * Without changes: the empty update 00 00 and the empty state vector 00.
  * Costs O(what changed), not O(clients). On failure nothing is forgotten. */
 int ydoc_take_changes_v1(struct ydoc *doc, struct ydoc_buf *update,
+                         struct ydoc_buf *before) YDOC_MUST_USE;
+
+int ydoc_take_changes_v2(struct ydoc *doc, struct ydoc_buf *update,
                          struct ydoc_buf *before) YDOC_MUST_USE;
 
 /* Forgets the changes without encoding them: after loading, when nobody is to be
@@ -208,6 +370,14 @@ int ydoc_rewind_state_vector(const struct ydoc *doc, const struct ydoc_slice *be
 int ydoc_encode_state_v1(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
                          struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
 
+int ydoc_encode_state_v2(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
+                         struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.encodeSnapshot(Y.snapshot(doc)) and Y.encodeSnapshotV2: what is deleted, and
+ * the state vector. Appended. */
+int ydoc_encode_snapshot_v1(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_encode_snapshot_v2(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+
 /* Y.encodeStateVector(doc), appended. */
 int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
 
@@ -218,36 +388,41 @@ int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out) YDOC_
 int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
                             struct ydoc_error *err) YDOC_MUST_USE;
 
+/* A few bytes of format v2 may legally say very many structs: limits.structs_max
+ * bounds them, here and in what follows. */
+int ydoc_validate_update_v2(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+
 /* Y.mergeUpdates, appended to `out`. A single update is copied as it is. n = 0
- * gives the empty update. Time O(bytes log n), memory O(n + delete ranges). */
+ * gives the empty update. Time O(bytes log n), memory O(n + delete ranges) and
+ * the result. In case of an error `err` numbers the update. */
 int ydoc_merge_updates_v1(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_merge_updates_v2(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
                           struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Y.diffUpdate: `update` without what a peer with state vector `sv` has. */
 int ydoc_diff_update_v1(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
                         struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_diff_update_v2(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
+                        struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Y.encodeStateVectorFromUpdate. */
 int ydoc_state_vector_from_update_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
                                      struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_state_vector_from_update_v2(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.convertUpdateFormatV1ToV2 and back, appended. */
+int ydoc_convert_v1_to_v2(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_convert_v2_to_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Checks a state vector. */
 int ydoc_validate_state_vector(const uint8_t *sv, size_t len, struct ydoc_error *err) YDOC_MUST_USE;
 
 /* ---- reading ---------------------------------------------------------------------- */
-
-/* The kind of a shared type. A root's kind is not in the bytes: it is what the
- * application calls it, so for roots it is a guess by content. */
-enum ydoc_kind {
-    YDOC_KIND_ARRAY = 0,
-    YDOC_KIND_MAP = 1,
-    YDOC_KIND_TEXT = 2,
-    YDOC_KIND_XML_ELEMENT = 3,
-    YDOC_KIND_XML_FRAGMENT = 4,
-    YDOC_KIND_XML_HOOK = 5,
-    YDOC_KIND_XML_TEXT = 6,
-    YDOC_KIND_UNKNOWN = 7, /* nothing visible in it */
-};
 
 struct ydoc_root {
     struct ydoc_slice name; /* UTF-8, into the document */

@@ -4,7 +4,7 @@
  * (Transaction.js, cleanupTransactions): they decide where one struct ends and
  * the next begins, and so every byte that is encoded afterwards.
  */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <assert.h>
 #include <string.h>
@@ -65,10 +65,10 @@ static void collect_item(struct ydoc *doc, uint32_t h)
     it->client_kind = item_client(it) << 8 | WIRE_DELETED;
 }
 
-static void collect_deleted(struct ydoc *doc)
+static void collect_deleted(struct ydoc *doc, const struct tx *tx)
 {
-    for (uint32_t i = doc->tx_deleted.n; i-- > 0;) {
-        struct span gone = doc->tx_deleted.p[i];
+    for (uint32_t i = tx->deleted.n; i-- > 0;) {
+        struct span gone = tx->deleted.p[i];
         struct client *c = &doc->clients.p[gone.client];
         struct place at = index_find(doc, c, gone.clock);
 
@@ -110,6 +110,7 @@ static void merge_pair(struct ydoc *doc, uint32_t lh, uint32_t rh, bool is_last)
 
         if (slot->key != 0 && slot->head == rh)
             slot->head = lh;
+        place_on_remove(doc, rh);
         l->right = r->right;
         if (r->right != 0)
             doc->items.p[r->right].left = lh;
@@ -117,6 +118,8 @@ static void merge_pair(struct ydoc *doc, uint32_t lh, uint32_t rh, bool is_last)
         store_join_content(doc, l, r, is_last);
     }
     l->len += r->len;
+    if (item_kind(l) != WIRE_GC)
+        place_on_change(doc, lh);
     if (l->bytes != l->len && l->len > doc->longest)
         doc->longest = l->len;
     store_free_item(doc, rh);
@@ -184,15 +187,17 @@ static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, ui
     }
 }
 
-static void merge_deleted(struct ydoc *doc)
+static void merge_deleted(struct ydoc *doc, const struct tx *tx)
 {
-    for (uint32_t i = doc->tx_deleted.n; i-- > 0;) {
-        struct span gone = doc->tx_deleted.p[i];
+    for (uint32_t i = tx->deleted.n; i-- > 0;) {
+        struct span gone = tx->deleted.p[i];
         struct client *c = &doc->clients.p[gone.client];
         struct place at;
 
-        if (c->tx_mark == doc->tx && gone.clock >= c->tx_before)
-            continue; /* merge_added() tries the same pairs */
+        /* merge_added() tries the same pairs. Of a transaction that waited in the
+         * queue the marks are no longer there to tell. */
+        if (tx == &doc->cur && c->tx_mark == doc->tx && gone.clock >= c->tx_before)
+            continue;
         at = index_find(doc, c, gone.clock + gone.len - 1);
 
         index_next(c, &at);
@@ -201,12 +206,12 @@ static void merge_deleted(struct ydoc *doc)
 }
 
 /* Yjs stops by position, at the struct that holds the first new clock. */
-static void merge_added(struct ydoc *doc)
+static void merge_added(struct ydoc *doc, const struct tx *tx)
 {
-    for (uint32_t i = 0; i < doc->tx_touched.n; i++) {
-        uint32_t client = doc->tx_touched.p[i];
+    for (uint32_t i = 0; i < tx->touched.n; i++) {
+        uint32_t client = tx->touched.p[i].client;
         struct client *c = &doc->clients.p[client];
-        uint32_t h = index_at(c, index_find(doc, c, c->tx_before));
+        uint32_t h = index_at(c, index_find(doc, c, tx->touched.p[i].from));
         struct place at;
 
         index_last(c, &at);
@@ -214,12 +219,12 @@ static void merge_added(struct ydoc *doc)
     }
 }
 
-static void merge_split(struct ydoc *doc)
+static void merge_split(struct ydoc *doc, const struct tx *tx)
 {
-    for (uint32_t i = doc->tx_merge.n; i-- > 0;) {
-        uint32_t client = doc->tx_merge.p[i].client;
+    for (uint32_t i = tx->merge.n; i-- > 0;) {
+        uint32_t client = tx->merge.p[i].client;
         struct client *c = &doc->clients.p[client];
-        struct place at = index_find(doc, c, doc->tx_merge.p[i].clock), next = at;
+        struct place at = index_find(doc, c, tx->merge.p[i].clock), next = at;
 
         if (index_next(c, &next)) {
             uint32_t merged = store_merge_left(doc, client, &next);
@@ -274,12 +279,12 @@ static bool joins(struct span *last, const struct span *s)
 
 /* What is deleted twice over many transactions, or next to each other, is
  * joined whenever the list has doubled, so that it does not outgrow the document. */
-static void accumulate_deleted(struct ydoc *doc)
+static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
 {
-    for (uint32_t i = 0; i < doc->tx_deleted.n; i++) {
+    for (uint32_t i = 0; i < tx->deleted.n; i++) {
         if (doc->acc_deleted.n == 0 ||
-            !joins(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &doc->tx_deleted.p[i]))
-            VEC_PUSH(doc, doc->acc_deleted, doc->tx_deleted.p[i]);
+            !joins(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &tx->deleted.p[i]))
+            VEC_PUSH(doc, doc->acc_deleted, tx->deleted.p[i]);
     }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
         return;
@@ -287,14 +292,18 @@ static void accumulate_deleted(struct ydoc *doc)
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
 }
 
-void store_finish_transaction(struct ydoc *doc)
+void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 {
-    doc->tx_deleted.n = sort_and_merge_spans(doc, doc->tx_deleted.p, doc->tx_deleted.n);
-    accumulate_deleted(doc);
+    tx->deleted.n = sort_and_merge_spans(doc, tx->deleted.p, tx->deleted.n);
+    accumulate_deleted(doc, tx);
+}
+
+void store_collect(struct ydoc *doc, struct tx *tx)
+{
     if (!doc->keep_deleted)
-        collect_deleted(doc);
-    merge_deleted(doc);
-    merge_added(doc);
-    merge_split(doc);
+        collect_deleted(doc, tx);
+    merge_deleted(doc, tx);
+    merge_added(doc, tx);
+    merge_split(doc, tx);
     store_compact_if_worth(doc);
 }

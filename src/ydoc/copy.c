@@ -1,13 +1,13 @@
 /* copy - making, copying, shrinking and freeing a document's arrays. */
+#include "ydoc/edit.h"
 #include "ydoc/schedule.h"
 
 #include <string.h>
 
 void store_free_scratch(struct ydoc *doc)
 {
-    VEC_FREE(doc, doc->tx_touched);
-    VEC_FREE(doc, doc->tx_deleted);
-    VEC_FREE(doc, doc->tx_merge);
+    if (doc->tx_depth == 0)
+        store_free_tx(doc, &doc->cur);
     VEC_FREE(doc, doc->marks);
     doc->mark = 0;
     VEC_FREE(doc, doc->work);
@@ -17,10 +17,16 @@ void store_free_scratch(struct ydoc *doc)
     VEC_FREE(doc, doc->retry);
     VEC_FREE(doc, doc->missing);
     VEC_FREE(doc, doc->undone);
+    VEC_FREE(doc, doc->dirty_texts);
+    VEC_FREE(doc, doc->key_marks);
+    doc->key_mark = 0;
+    if (doc->tx_depth == 0)
+        edit_free_frames(doc);
 }
 
 void store_free_contents(struct ydoc *doc)
 {
+    place_drop_all(doc);
     for (uint32_t i = 0; i < doc->clients.n; i++)
         index_free(doc, &doc->clients.p[i]);
     VEC_FREE(doc, doc->items);
@@ -41,6 +47,8 @@ void store_free_contents(struct ydoc *doc)
     VEC_FREE(doc, doc->pending_missing);
     VEC_FREE(doc, doc->pending_deletes);
     store_free_scratch(doc);
+    edit_free_frames(doc);
+    store_free_tx(doc, &doc->cur);
 }
 
 static void *dup_bytes(struct ydoc *to, const void *p, size_t len, bool *ok)
@@ -113,6 +121,8 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(key_bytes);
     DUP(key_table);
     DUP(types);
+    for (i = 0; i < to->types.n; i++)
+        to->types.p[i].tree = 0;
     DUP(slots);
     DUP(slot_table);
     DUP(roots);
@@ -121,6 +131,11 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(pending);
     DUP(pending_missing);
     DUP(pending_deletes);
+    DUP(cur.touched);
+    DUP(cur.deleted);
+    DUP(cur.merge);
+    DUP(cur.changed);
+    DUP(cur.formatted);
     DUP(clients);
     for (i = 0; i < to->clients.n && ok; i++)
         ok = dup_client(to, &to->clients.p[i]);
@@ -139,6 +154,7 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->alloc = doc->alloc;
     copy->limits = doc->limits;
     copy->keep_deleted = doc->keep_deleted;
+    copy->no_format_cleanup = doc->no_format_cleanup;
     copy->client_id = doc->client_id;
     copy->items_free = doc->items_free;
     copy->items_live = doc->items_live;
@@ -150,6 +166,10 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->slots_free = doc->slots_free;
     copy->slots_mapped = doc->slots_mapped;
     copy->tx = doc->tx;
+    copy->tx_depth = doc->tx_depth;
+    copy->cur.origin = doc->cur.origin;
+    copy->cur.local = doc->cur.local;
+    copy->finishing = doc->finishing;
     copy->acc = doc->acc;
     copy->acc_compact_at = doc->acc_compact_at;
     copy->memory_used = sizeof(*copy);
@@ -168,9 +188,20 @@ void store_discard(struct ydoc *copy)
     alloc.resize(alloc.ctx, copy, sizeof(*copy), 0);
 }
 
+/* Who watches and what waits to be finished is no part of a copy. */
 void store_restore(struct ydoc *doc, struct ydoc *copy)
 {
+    struct watch *watch = doc->watch;
+    struct tx **queue = doc->queue.p;
+    uint32_t queued = doc->queue.n, cap = doc->queue.cap;
+    jmp_buf *on_failure = doc->on_failure;
+
     store_free_contents(doc);
     *doc = *copy;
+    doc->watch = watch;
+    doc->queue.p = queue;
+    doc->queue.n = queued;
+    doc->queue.cap = cap;
+    doc->on_failure = on_failure;
     doc->alloc.resize(doc->alloc.ctx, copy, sizeof(*copy), 0);
 }

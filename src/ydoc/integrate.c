@@ -10,12 +10,13 @@
  * client ids cost n^2/2 steps. store_spend() counts them, and a transaction
  * that exceeds limits.work_max is refused.
  */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "ydoc/text.h"
+#include "ydoc/any.h"
+#include "ydoc/json.h"
 
 /* A new item before it has its number. */
 struct newcomer {
@@ -28,16 +29,16 @@ struct newcomer {
 void store_touch(struct ydoc *doc, uint32_t client)
 {
     struct client *c = &doc->clients.p[client];
+    struct doc_part part = {client, c->state};
 
     if (c->tx_mark != doc->tx) {
-        VEC_PUSH(doc, doc->tx_touched, client);
+        VEC_PUSH(doc, doc->cur.touched, part);
         c->tx_mark = doc->tx;
         c->tx_before = c->state;
     }
     if (c->acc_mark != doc->acc) {
-        VEC_PUSH(doc, doc->acc_touched, client);
+        VEC_PUSH(doc, doc->acc_touched, part);
         c->acc_mark = doc->acc;
-        c->acc_before = c->state;
     }
 }
 
@@ -54,8 +55,7 @@ static uint32_t clean_end(struct ydoc *doc, uint32_t client, uint32_t clock)
     return h;
 }
 
-/* The item that starts with this id. */
-static uint32_t clean_start(struct ydoc *doc, uint32_t client, uint32_t clock)
+uint32_t store_item_from(struct ydoc *doc, uint32_t client, uint32_t clock)
 {
     struct client *c = &doc->clients.p[client];
     struct place at = index_find(doc, c, clock);
@@ -129,7 +129,7 @@ static void resolve_right(struct ydoc *doc, const struct wire_struct *s, uint32_
     n->right = n->left != 0 ? doc->items.p[n->left].right : 0;
     next = &doc->items.p[n->right];
     if (n->right == 0 || next->clock != s->right_clock || item_client(next) != c)
-        n->right = clean_start(doc, c, s->right_clock);
+        n->right = store_item_from(doc, c, s->right_clock);
 }
 
 /* Finds the neighbours and the parent that the struct was made with. A GC has
@@ -175,7 +175,7 @@ static uint32_t chain_start(struct ydoc *doc, uint32_t slot)
     return h;
 }
 
-static void start_marks(struct ydoc *doc)
+uint32_t store_start_marks(struct ydoc *doc)
 {
     if (doc->marks.cap < doc->items.n)
         VEC_RESERVE(doc, doc->marks, doc->items.n);
@@ -187,6 +187,7 @@ static void start_marks(struct ydoc *doc)
         memset(doc->marks.p, 0, doc->marks.n * sizeof(uint32_t));
         doc->mark = 0;
     }
+    return doc->mark;
 }
 
 static inline bool must_walk(const struct ydoc *doc, const struct newcomer *n)
@@ -204,8 +205,7 @@ static void walk_concurrent(struct ydoc *doc, struct newcomer *n, uint64_t clien
 
     if (o == 0 || o == n->right)
         return;
-    start_marks(doc);
-    passed = behind = doc->mark;
+    passed = behind = store_start_marks(doc);
     for (; o != 0 && o != n->right; o = doc->items.p[o].right) {
         const struct item *it = &doc->items.p[o];
 
@@ -252,118 +252,44 @@ static uint32_t take_room(struct ydoc *doc, const struct client *c, uint8_t kind
     return end;
 }
 
-/* Subdocument options as Yjs writes them again: {gc: false}, {autoLoad: true},
- * {meta: …}, what is unusual of them in this order, and nothing else. */
-static bool any_is_falsy(struct ydoc_slice v)
-{
-    static const uint8_t zeros[9] = {0};
-
-    switch (v.p[0]) {
-    case 121:
-    case 126:
-    case 127:
-        return true;
-    case 119:
-        return v.len == 2;
-    case 125:
-        return (v.p[1] & 0xbf) == 0;
-    case 122:
-        return memcmp(v.p + 1, zeros, 8) == 0;
-    case 123:
-        return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 7) == 0
-                                    : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0xf0) == 0xf0 &&
-                                          ((v.p[2] & 0x0f) != 0 || memcmp(v.p + 3, zeros, 6) != 0);
-    case 124:
-        return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 3) == 0
-                                    : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0x80) != 0 &&
-                                          ((v.p[2] & 0x7f) != 0 || v.p[3] != 0 || v.p[4] != 0);
-    default:
-        return false;
-    }
-}
-
 static bool slice_is(struct ydoc_slice s, const char *word)
 {
     return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
 }
 
-struct doc_options {
-    struct ydoc_slice guid, meta;
-    bool no_gc, auto_load;
-};
-
-static struct doc_options read_doc_options(struct ydoc_slice body)
+static void write_stored(struct ydoc_buf *out, struct ydoc_slice value)
 {
-    struct doc_options o = {0};
-    struct lib0_reader r;
-    uint64_t n;
-
-    lib0_reader_init(&r, body.p, body.len);
-    o.guid = lib0_read_varbytes(&r);
-    if (lib0_read_u8(&r) != 118)
-        return o;
-    for (n = lib0_read_varuint(&r); n > 0; n--) {
-        struct ydoc_slice key = lib0_read_varbytes(&r), value = {r.p, 0};
-
-        ydoc__any_skip(&r, YDOC__NESTING_MAX);
-        value.len = (size_t)(r.p - value.p);
-        if (slice_is(key, "gc"))
-            o.no_gc = value.p[0] != 127 && any_is_falsy(value);
-        else if (slice_is(key, "autoLoad"))
-            o.auto_load = !any_is_falsy(value);
-        else if (slice_is(key, "meta"))
-            o.meta = value;
-        else if (slice_is(key, "guid") && value.p[0] == 119) {
-            struct lib0_reader g;
-
-            lib0_reader_init(&g, value.p + 1, value.len - 1);
-            o.guid = lib0_read_varbytes(&g);
-        }
-    }
-    if (o.meta.len > 0 && (o.meta.p[0] == 126 || o.meta.p[0] == 127))
-        o.meta.len = 0;
-    return o;
+    if (any_is_stored_any(value))
+        ydoc_buf_append(out, value.p, value.len);
+    else
+        json_write(out, value);
 }
 
-static void set_doc_content(struct ydoc *doc, struct item *it, struct ydoc_slice body)
-{
-    struct doc_options o = read_doc_options(body);
-    uint8_t *p, *start;
-
-    it->content = store_slab_take(doc, (uint32_t)(o.guid.len + o.meta.len + 64));
-    start = p = doc->slab.p + it->content;
-    p = lib0_put_varbytes(p, o.guid.p, o.guid.len);
-    *p++ = 118;
-    *p++ = (uint8_t)(o.no_gc + o.auto_load + (o.meta.len > 0));
-    if (o.no_gc) {
-        p = lib0_put_varbytes(p, "gc", 2);
-        *p++ = 121;
-    }
-    if (o.auto_load) {
-        p = lib0_put_varbytes(p, "autoLoad", 8);
-        *p++ = 120;
-    }
-    if (o.meta.len > 0) {
-        p = lib0_put_varbytes(p, "meta", 4);
-        memcpy(p, o.meta.p, o.meta.len);
-        p += o.meta.len;
-    }
-    it->bytes = (uint32_t)(p - start);
-    doc->slab.n = it->content + it->bytes;
-}
-
-/* What JavaScript reads and writes again: JSON text in JSON.stringify's form. */
-static void write_json_body(struct ydoc_buf *out, struct ydoc_buf *one, const struct wire_struct *s,
-                            struct ydoc_slice body)
+/* What JavaScript reads and writes again: values in the form it gives them. */
+static void write_value_body(struct ydoc_buf *out, struct ydoc_buf *one,
+                             const struct wire_struct *s, struct ydoc_slice body)
 {
     struct lib0_reader r;
     struct ydoc_slice key;
 
-    if (s->ref == WIRE_EMBED) {
-        text_write_canonical(out, body);
+    lib0_reader_init(&r, body.p, body.len);
+    if (s->ref == WIRE_ANY) {
+        any_write(out, body);
         return;
     }
-    lib0_reader_init(&r, body.p, body.len);
+    if (s->ref == WIRE_EMBED) {
+        write_stored(out, body);
+        return;
+    }
+    if (s->ref == WIRE_DOC) {
+        key = lib0_read_varbytes(&r);
+        body.p = r.p;
+        body.len = lib0_left(&r);
+        any_write_doc_options(one, body, &key);
+        lib0_write_varbytes(out, key.p, key.len);
+        ydoc_buf_append(out, one->p, one->len);
+        return;
+    }
     if (s->ref == WIRE_FORMAT) {
         key = lib0_read_varbytes(&r);
         lib0_write_varbytes(out, key.p, key.len);
@@ -372,33 +298,36 @@ static void write_json_body(struct ydoc_buf *out, struct ydoc_buf *one, const st
         struct ydoc_slice json = lib0_read_varbytes(&r);
 
         ydoc_buf_reset(one);
-        if (slice_is(json, "undefined"))
+        if (s->ref == WIRE_JSON && slice_is(json, "undefined"))
             ydoc_buf_append(one, json.p, json.len);
         else
-            text_write_canonical(one, json);
+            write_stored(one, json);
         lib0_write_varbytes(out, one->p, one->len);
         if (one->failed)
             out->failed = true;
     }
 }
 
-static void set_json_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
-                             uint32_t offset)
+static void set_value_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
+                              uint32_t offset)
 {
     struct ydoc_buf out, one;
     bool replaced, ok;
 
+    if (it->len > doc->longest)
+        doc->longest = it->len;
     ydoc_buf_init(&out, &doc->alloc);
     ydoc_buf_init(&one, &doc->alloc);
-    write_json_body(&out, &one, s, wire_body_from(s, offset, &replaced));
-    ydoc_buf_fini(&one);
-    ok = !out.failed && out.len <= UINT32_MAX && store_slab_try(doc, (uint32_t)out.len);
+    write_value_body(&out, &one, s, wire_body_from(s, offset, &replaced));
+    ok = !one.failed && !out.failed && out.len <= UINT32_MAX &&
+         store_slab_try(doc, (uint32_t)out.len);
     if (ok) {
         it->bytes = (uint32_t)out.len;
         it->content = store_slab_take(doc, it->bytes);
         if (out.len > 0)
             memcpy(doc->slab.p + it->content, out.p, out.len);
     }
+    ydoc_buf_fini(&one);
     ydoc_buf_fini(&out);
     if (!ok)
         store_fail(doc, YDOC_ENOMEM);
@@ -411,14 +340,11 @@ static void set_content(struct ydoc *doc, struct item *it, const struct wire_str
     bool replaced;
     uint8_t *to;
 
-    if (s->ref == WIRE_DOC) {
-        set_doc_content(doc, it, s->body);
-        return;
-    }
     if (offset > 0)
         store_spend(doc, offset);
-    if (s->ref == WIRE_EMBED || s->ref == WIRE_FORMAT || s->ref == WIRE_JSON) {
-        set_json_content(doc, it, s, offset);
+    if (s->ref == WIRE_EMBED || s->ref == WIRE_FORMAT || s->ref == WIRE_JSON ||
+        s->ref == WIRE_DOC || (s->ref == WIRE_ANY && !any_is_canonical(s->body))) {
+        set_value_content(doc, it, s, offset);
         return;
     }
     body = wire_body_from(s, offset, &replaced);
@@ -488,6 +414,35 @@ static void append_gc(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_
     append_item(doc, client, h);
 }
 
+bool store_existed(const struct ydoc *doc, const struct item *it)
+{
+    const struct client *c = &doc->clients.p[item_client(it)];
+
+    return it->clock < (c->tx_mark == doc->tx ? c->tx_before : c->state);
+}
+
+/* Yjs's addChangedTypeToTransaction: a type that is new or gone is not said to
+ * have changed. */
+static void note_change(struct ydoc *doc, uint32_t slot)
+{
+    struct change change = {doc->slots.p[slot].type, doc->slots.p[slot].key};
+    const struct type *t = &doc->types.p[change.type];
+    bool text = (t->ref == YDOC_KIND_TEXT || t->ref == YDOC_KIND_XML_TEXT) && t->formatted &&
+                !doc->cur.local && !doc->no_format_cleanup;
+    struct tx *tx = &doc->cur;
+
+    if (!text && !store_is_watched(doc))
+        return;
+    if (t->item != 0 &&
+        (item_deleted(&doc->items.p[t->item]) || !store_existed(doc, &doc->items.p[t->item])))
+        return;
+    if (text && (tx->formatted.n == 0 || tx->formatted.p[tx->formatted.n - 1] != change.type))
+        VEC_PUSH(doc, tx->formatted, change.type);
+    if (store_is_watched(doc) && (tx->changed.n == 0 || memcmp(&tx->changed.p[tx->changed.n - 1],
+                                                               &change, sizeof(change)) != 0))
+        VEC_PUSH(doc, tx->changed, change);
+}
+
 static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const struct wire_struct *s)
 {
     struct item *it = &doc->items.p[h];
@@ -498,7 +453,7 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
         doc->types.p[type].length += it->len;
     append_item(doc, client, h);
     if (s->ref == WIRE_DELETED) {
-        VEC_PUSH(doc, doc->tx_deleted, gone);
+        VEC_PUSH(doc, doc->cur.deleted, gone);
     } else if (s->ref == WIRE_TYPE) {
         uint32_t name = s->type_ref == YDOC_KIND_XML_ELEMENT || s->type_ref == YDOC_KIND_XML_HOOK
                             ? store_intern(doc, s->body)
@@ -508,16 +463,32 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
         doc->items.p[h].content = new_type;
     } else if (s->ref == WIRE_FORMAT) {
         doc->types.p[type].formatted = true;
+        doc->types.p[type].has_formats = true;
     }
+    place_on_insert(doc, h);
+    note_change(doc, slot);
     parent_item = doc->types.p[type].item;
     if ((parent_item != 0 && item_deleted(&doc->items.p[parent_item])) ||
         (doc->slots.p[slot].key != 0 && doc->items.p[h].right != 0))
         store_delete_item(doc, h);
 }
 
+static uint32_t place_new_item(struct ydoc *doc, uint32_t client, struct newcomer *n,
+                               const struct wire_struct *s)
+{
+    uint32_t h;
+
+    n->item.slot = n->slot;
+    h = store_new_item(doc);
+    doc->items.p[h] = n->item;
+    link_item(doc, h, n);
+    after_link(doc, client, h, s);
+    return h;
+}
+
 void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client)
 {
-    uint32_t state = doc->clients.p[client].state, h;
+    uint32_t state = doc->clients.p[client].state;
     struct newcomer n;
 
     assert(state >= s->clock);
@@ -542,28 +513,69 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
     }
     if (must_walk(doc, &n))
         walk_concurrent(doc, &n, s->client);
-    n.item.slot = n.slot;
     n.item.content = n.item.bytes = 0;
     if (s->ref == WIRE_DELETED)
         n.item.origin_flags |= ITEM_DELETED;
     else if (s->ref != WIRE_TYPE)
         set_content(doc, &n.item, s, client, n.offset);
-    h = store_new_item(doc);
-    doc->items.p[h] = n.item;
-    link_item(doc, h, &n);
-    after_link(doc, client, h, s);
+    place_new_item(doc, client, &n, s);
+}
+
+static struct newcomer own_newcomer(struct ydoc *doc, uint32_t client,
+                                    const struct neighbours *between, const struct wire_struct *s)
+{
+    uint32_t state = doc->clients.p[client].state;
+    struct newcomer n = {between->left, between->right, between->slot, 0, {0}};
+
+    if (s->len > UINT32_MAX - state)
+        store_fail(doc, YDOC_ELIMIT);
+    n.item.clock = state;
+    n.item.len = s->len;
+    n.item.client_kind = client << 8 | s->ref;
+    n.item.origin_flags = NO_CLIENT << 8;
+    n.item.right_client = NO_CLIENT;
+    if (n.left != 0) {
+        n.item.origin_flags = item_client(&doc->items.p[n.left]) << 8;
+        n.item.origin_clock = item_end(&doc->items.p[n.left]) - 1;
+    }
+    if (n.right != 0) {
+        n.item.right_client = item_client(&doc->items.p[n.right]);
+        n.item.right_clock = doc->items.p[n.right].clock;
+    }
+    return n;
+}
+
+/* Between neighbours there is nothing concurrent, so no walk. */
+uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
+                      const struct wire_struct *s)
+{
+    uint32_t client = store_add_client(doc, doc->client_id);
+    struct newcomer n = own_newcomer(doc, client, between, s);
+
+    if (s->ref != WIRE_TYPE)
+        set_content(doc, &n.item, s, client, 0);
+    return place_new_item(doc, client, &n, s);
+}
+
+uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
+                           const struct wire_struct *s, uint32_t content)
+{
+    uint32_t client = store_add_client(doc, doc->client_id);
+    struct newcomer n = own_newcomer(doc, client, between, s);
+
+    n.item.content = content;
+    n.item.bytes = (uint32_t)s->body.len;
+    return place_new_item(doc, client, &n, s);
 }
 
 /* ---- deleting -------------------------------------------------------------------- */
 
 static void remember_for_merge(struct ydoc *doc, const struct item *it)
 {
-    const struct client *c = &doc->clients.p[item_client(it)];
-    uint32_t before = c->tx_mark == doc->tx ? c->tx_before : c->state;
     struct span merge = {item_client(it), it->clock, 0};
 
-    if (it->clock < before)
-        VEC_PUSH(doc, doc->tx_merge, merge);
+    if (store_existed(doc, it))
+        VEC_PUSH(doc, doc->cur.merge, merge);
 }
 
 static void delete_one(struct ydoc *doc, uint32_t h)
@@ -575,9 +587,16 @@ static void delete_one(struct ydoc *doc, uint32_t h)
     if (item_countable(it) && slot->key == 0)
         doc->types.p[slot->type].length -= it->len;
     it->origin_flags |= ITEM_DELETED;
-    VEC_PUSH(doc, doc->tx_deleted, gone);
-    if (item_kind(it) == WIRE_TYPE)
+    VEC_PUSH(doc, doc->cur.deleted, gone);
+    place_on_change(doc, h);
+    note_change(doc, it->slot);
+    if (item_kind(it) == WIRE_TYPE) {
+        struct change void_before = {it->content, CHANGE_GONE};
+
+        if (store_is_watched(doc))
+            VEC_PUSH(doc, doc->cur.changed, void_before);
         VEC_PUSH(doc, doc->work, it->content);
+    }
 }
 
 static void delete_child(struct ydoc *doc, uint32_t h)

@@ -41,4 +41,7 @@ void ydoc__any_skip(struct lib0_reader *r, uint32_t nesting_max);
 /* Valid JSON? NULL, or what is wrong and *at, an offset into the text. */
 const char *ydoc__json_check(const uint8_t *p, size_t len, uint32_t nesting_max, size_t *at);
 
+/* A new client id: 32 random bits, not 0. */
+uint64_t ydoc__random_client(void);
+
 #endif

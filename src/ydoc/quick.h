@@ -161,7 +161,7 @@ QUICK_INLINE bool quick_range(struct wire_deletes *d, struct wire_range *out)
 {
     const uint8_t *p = d->r.p;
 
-    if (d->ranges_left == 0 || d->r.end - p < 10 || !quick_clock(&p, &out->clock) ||
+    if (d->ranges_left == 0 || d->v2 || d->r.end - p < 10 || !quick_clock(&p, &out->clock) ||
         !quick_clock(&p, &out->len) || out->len == 0 || out->len > UINT32_MAX - out->clock)
         return false;
     out->client = d->client;

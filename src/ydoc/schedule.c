@@ -126,7 +126,7 @@ static void pass_section(struct lib0_reader *r, struct wire_section *s)
 {
     struct wire_struct unused;
 
-    while (quick_next(r, s, &unused) || wire_next(r, s, &unused, YDOC__NESTING_MAX))
+    while (quick_next(r, s, &unused) || wire_next(r, s, &unused, WIRE_NESTING_OURS))
         ;
 }
 
@@ -171,7 +171,7 @@ static bool peek(const struct run *run, uint32_t source, struct head *head)
         return false;
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
     head->after = wire_section_at(src->client, src->p, src->clock, src->left);
-    if (wire_next(&r, &head->after, &head->s, YDOC__NESTING_MAX))
+    if (wire_next(&r, &head->after, &head->s, WIRE_NESTING_OURS))
         return true;
     assert(r.why == NULL);
     src->left = 0;
@@ -293,7 +293,7 @@ static void run_ahead(const struct run *run, uint32_t source, uint32_t clock)
     section = before = wire_section_at(src->client, src->p, src->clock, src->left);
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
     while (src->state <= clock &&
-           (quick_next(&r, &section, &s) || wire_next(&r, &section, &s, YDOC__NESTING_MAX)) &&
+           (quick_next(&r, &section, &s) || wire_next(&r, &section, &s, WIRE_NESTING_OURS)) &&
            s.ref != WIRE_SKIP && s.clock <= src->state &&
            (is_self_contained(&s) || !find_missing(run, &s, &needed))) {
         if (!run->dry)

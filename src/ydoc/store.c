@@ -8,7 +8,7 @@
  * their contents alternate. Ranges that are no longer used are counted, and
  * store_compact_slab() writes a new slab when they outgrow the rest.
  */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <assert.h>
 #include <string.h>
@@ -202,7 +202,11 @@ uint32_t store_split(struct ydoc *doc, struct client *c, struct place *place, ui
     else if (slot->key != 0)
         slot->head = rh;
     *place = index_insert_after(doc, c, *place, rh);
-    VEC_PUSH(doc, doc->tx_merge, merge);
+    if (place_has_tree(doc, lh)) {
+        place__update(doc, lh);
+        place__insert(doc, rh);
+    }
+    VEC_PUSH(doc, doc->cur.merge, merge);
     return rh;
 }
 

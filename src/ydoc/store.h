@@ -79,9 +79,13 @@ struct type {
     uint32_t list;  /* slot */
     uint32_t first; /* map slots */
     uint32_t last;
-    uint32_t length; /* countable undeleted units in the list */
-    uint8_t ref;     /* enum ydoc_kind; YDOC_KIND_UNKNOWN for a root */
-    bool formatted;  /* a format item was integrated */
+    uint32_t length;     /* countable undeleted units in the list */
+    uint32_t tree;       /* number in doc->trees of its position index, or 0 (place.h) */
+    uint16_t generation; /* how often the number was given back, for handles */
+    uint8_t ref;         /* enum ydoc_kind; YDOC_KIND_UNKNOWN for an undeclared root */
+    bool formatted;      /* a format item was integrated since it has this kind */
+    bool has_formats;    /* a format item was ever integrated */
+    bool cleaning;       /* in doc->dirty_texts */
 };
 
 /* A stretch of a client's items in clock order, at most CHUNK_MAX. */
@@ -109,8 +113,8 @@ struct client {
     uint32_t dir_cap;
     uint32_t hint_chunk, hint_i; /* the last search's result */
     uint32_t room_end; /* the slab after the last item's content is kept free up to here */
-    uint32_t tx_mark, tx_before;   /* state before this transaction, if tx_mark is its number */
-    uint32_t acc_mark, acc_before; /* the same since the last take of changes */
+    uint32_t tx_mark, tx_before; /* state before this transaction, if tx_mark is its number */
+    uint32_t acc_mark;           /* in acc_touched, if it is doc->acc */
 };
 
 /* A place in a client's order of items. */
@@ -125,6 +129,34 @@ struct key {
 
 struct span { /* deleted ids, in the document's own client numbers */
     uint32_t client, clock, len;
+};
+
+/* A client's structs from a clock on: those that a transaction brought, or those
+ * that a peer lacks. */
+struct doc_part {
+    uint32_t client, from;
+};
+
+/* A type that a transaction changed: its list (key 0) or one of its keys. */
+struct change {
+    uint32_t type;
+    uint32_t key; /* CHANGE_GONE: the type was deleted, what was noted before is void */
+};
+#define CHANGE_GONE UINT32_MAX
+
+/* One transaction. After its edits are done it waits in doc->queue until those
+ * before it are finished. */
+struct tree;
+struct text_frame;
+struct watch;
+struct tx {
+    VEC(struct doc_part) touched; /* clients that got structs, with their clocks before */
+    VEC(struct span) deleted;
+    VEC(struct span) merge;     /* Yjs's _mergeStructs, by id */
+    VEC(struct change) changed; /* kept only while somebody watches */
+    VEC(uint32_t) formatted;    /* formatted texts that a remote change touched */
+    const void *origin;
+    bool local;
 };
 
 struct missing { /* pending structs may go on once `client` has `clock` */
@@ -146,7 +178,7 @@ struct source {
 struct ydoc {
     struct ydoc_alloc alloc;
     struct ydoc_limits limits;
-    bool keep_deleted, broken;
+    bool keep_deleted, no_format_cleanup, broken;
     unsigned applied;
     uint64_t client_id;
     size_t memory_used;
@@ -176,18 +208,21 @@ struct ydoc {
     uint32_t slots_mapped;
     VEC(uint32_t) roots; /* types */
 
-    /* The running transaction. */
-    uint32_t tx;
-    VEC(uint32_t) tx_touched;
-    VEC(struct span) tx_deleted;
-    VEC(struct span) tx_merge; /* Yjs's _mergeStructs, by id */
+    /* The running transaction; see transact.c. */
+    uint32_t tx;       /* its number, for tx_mark */
+    uint32_t tx_depth; /* begins that are not committed yet */
+    struct tx cur;
+    VEC(struct tx *) queue; /* done, and not yet finished; the first one is being finished */
+    bool finishing;
+    uint32_t typing_type, typing_index; /* where the last local insertion ended; 0: unknown */
     uint64_t work_left;
     jmp_buf *on_failure;
     int failure;
+    struct watch *watch; /* observers, or NULL */
 
     /* Since the last take. */
     uint32_t acc;
-    VEC(uint32_t) acc_touched;
+    VEC(struct doc_part) acc_touched;
     VEC(struct span) acc_deleted;
     uint32_t acc_compact_at;
 
@@ -196,8 +231,13 @@ struct ydoc {
     VEC(struct missing) pending_missing;
     VEC(struct wire_range) pending_deletes;
 
+    /* Position indexes (place.h). */
+    VEC(struct tree *) trees;
+    uint32_t trees_live;
+    VEC(uint32_t) leaf_of; /* per item */
+
     /* Scratch, given back by ydoc_shrink. */
-    VEC(uint32_t) marks; /* per item, for the conflict walk */
+    VEC(uint32_t) marks; /* per item, for walks that number what they pass */
     uint32_t mark;
     VEC(uint32_t) work;
     struct wire_notes notes; /* of the update that is being applied */
@@ -206,6 +246,10 @@ struct ydoc {
     VEC(uint8_t) retry;
     VEC(struct missing) missing;
     VEC(struct wire_range) undone;
+    VEC(uint32_t) dirty_texts;
+    VEC(uint32_t) key_marks; /* per key */
+    uint32_t key_mark;
+    struct text_frame *frames; /* of running text edits (edit_text.c) */
 };
 
 /* ---- memory ---- */
@@ -328,11 +372,49 @@ uint32_t store_find_root(const struct ydoc *doc, struct ydoc_slice name); /* 0: 
 uint32_t store_map_slot(struct ydoc *doc, uint32_t type, uint32_t key);   /* finds or makes */
 uint32_t store_find_map_slot(const struct ydoc *doc, uint32_t type, uint32_t key); /* 0: none */
 
+/* ---- transact.c ---- */
+/* Opens a transaction or joins the open one. */
+void store_begin(struct ydoc *doc, const void *origin, bool local);
+/* Ends it: the outermost finishes it, and what its observers have begun. */
+void store_end(struct ydoc *doc);
+/* Runs what may fail in the middle: 0, or the code it failed with. */
+int store_run(struct ydoc *doc, void (*work)(void *arg), void *arg);
+/* A client's clock before the transaction, whatever came after it. */
+uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_t client);
+void store_free_tx(struct ydoc *doc, struct tx *tx);
+/* Does anybody need to know which types change? */
+static inline bool store_is_watched(const struct ydoc *doc)
+{
+    return doc->watch != NULL;
+}
+void store_free_watch(struct ydoc *doc);
+
+/* ---- format.c ---- */
+/* Yjs's cleanupYTextAfterTransaction. */
+void store_clean_formats(struct ydoc *doc, struct tx *tx);
+
 /* ---- integrate.c ---- */
 /* Yjs's getMissing (its second half) and integrate: every id that the struct
  * names is known. Parts below the client's state are passed over. */
 void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client);
 void store_delete_item(struct ydoc *doc, uint32_t h);
+/* Where a new item goes: a slot, and between which items of it (0: none). */
+struct neighbours {
+    uint32_t slot, left, right;
+};
+/* Puts a new item of the document's own there and returns it. Of `s` ref, len, body
+ * and type_ref count. */
+uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
+                      const struct wire_struct *s);
+/* The same with the content in the slab already, s->body.len bytes at `content`. */
+uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
+                           const struct wire_struct *s, uint32_t content);
+/* The item that starts at this id, split off if need be; a GC is given whole. */
+uint32_t store_item_from(struct ydoc *doc, uint32_t client, uint32_t clock);
+/* Prepares doc->marks: marks above the returned number are of this walk. */
+uint32_t store_start_marks(struct ydoc *doc);
+/* The item existed when the running transaction began. */
+bool store_existed(const struct ydoc *doc, const struct item *it);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
 
@@ -341,13 +423,29 @@ void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by clien
 
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */
-void store_finish_transaction(struct ydoc *doc);
+void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
+void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
 /* ---- encode.c ---- */
-void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
-                      uint32_t offset);
+/* Appends what Yjs's update event carries for a transaction of the queue. */
+int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
+                        struct ydoc_buf *out);
+/* A part of a document as an update: clients, descending, each from a clock below
+ * its state on, and deletions, descending and in order. */
+struct doc_update {
+    const struct doc_part *parts;
+    uint32_t n;
+    struct dset *deletes;
+    enum wire_version version;
+};
+void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+
+/* ---- apply.c ---- */
+/* ydoc_apply_v1 of an update that is OURS and has been checked. */
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void *origin,
+                     struct ydoc_error *err);
 
 /* ---- copy.c ---- */
 /* A copy to go back to, for a transaction that may run into a limit. */

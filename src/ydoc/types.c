@@ -5,7 +5,7 @@
  * calls its parent and its parentSub, and a map item that copies them from its
  * neighbour needs no look-up at all.
  */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <assert.h>
 #include <string.h>
@@ -128,6 +128,7 @@ uint32_t store_new_type(struct ydoc *doc, uint32_t item, uint8_t ref, uint32_t n
     struct type t = {0};
     uint32_t n = doc->types_free;
 
+    t.generation = n != 0 ? doc->types.p[n].generation : 0;
     t.item = item;
     t.ref = ref;
     t.name = name;
@@ -235,7 +236,9 @@ void store_free_type(struct ydoc *doc, uint32_t type)
 {
     struct type *t = &doc->types.p[type];
     uint32_t list = t->list, next;
+    uint16_t generation = (uint16_t)(t->generation + 1);
 
+    place_drop(doc, type);
     for (uint32_t s = t->first; s != 0; s = next) {
         next = doc->slots.p[s].next;
         slot_table_remove(doc, s);
@@ -243,6 +246,7 @@ void store_free_type(struct ydoc *doc, uint32_t type)
     }
     free_slot(doc, list);
     memset(t, 0, sizeof(*t));
+    t->generation = generation;
     t->list = doc->types_free;
     doc->types_free = type;
 }

@@ -1,9 +1,10 @@
 /* ydoc - making, freeing and asking a document. The work is in apply.c (updates
  * in), encode.c (updates out), integrate.c and collect.c (Yjs's algorithms),
  * store.c, index.c and types.c (data). */
-#include "ydoc/store.h"
+#include "ydoc/place.h"
 
 #include <string.h>
+#include <unistd.h>
 
 int ydoc_new(struct ydoc **out, const struct ydoc_options *options)
 {
@@ -19,8 +20,11 @@ int ydoc_new(struct ydoc **out, const struct ydoc_options *options)
     doc->limits = ydoc__limits(options != NULL ? options->limits : NULL);
     if (options != NULL) {
         doc->keep_deleted = options->keep_deleted;
+        doc->no_format_cleanup = options->no_format_cleanup;
         doc->client_id = options->client_id;
     }
+    if (doc->client_id == 0)
+        doc->client_id = ydoc__random_client();
     doc->tx = 1;
     doc->acc = 1;
     doc->memory_used = sizeof(*doc);
@@ -30,8 +34,24 @@ int ydoc_new(struct ydoc **out, const struct ydoc_options *options)
 
 void ydoc_free(struct ydoc *doc)
 {
-    if (doc != NULL)
-        store_discard(doc);
+    if (doc == NULL)
+        return;
+    for (uint32_t i = 0; i < doc->queue.n; i++) {
+        store_free_tx(doc, doc->queue.p[i]);
+        store_resize(doc, doc->queue.p[i], sizeof(struct tx), 0);
+    }
+    VEC_FREE(doc, doc->queue);
+    store_free_watch(doc);
+    store_discard(doc);
+}
+
+uint64_t ydoc__random_client(void)
+{
+    uint32_t id = 0;
+
+    if (getentropy(&id, sizeof(id)) != 0 || id == 0)
+        id = (uint32_t)(uintptr_t)&id | 1; /* no entropy: an address is better than a constant */
+    return id;
 }
 
 bool ydoc_has_pending_structs(const struct ydoc *doc)
@@ -87,6 +107,8 @@ void ydoc_shrink(struct ydoc *doc)
     store_free_scratch(doc);
     if (doc->broken)
         return;
+    if (doc->tx_depth == 0)
+        place_drop_all(doc);
     if (doc->slab_waste > 0)
         store_compact_slab(doc, false);
     SHRINK(doc->items);
@@ -124,34 +146,69 @@ static bool all_deleted(const struct ydoc *doc, uint32_t client, const struct wi
     return true;
 }
 
-int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
-                            struct ydoc_error *err)
+/* Of structs and deletions that are checked while they are compared; what comes
+ * after an answer is checked as well. */
+static bool contains_structs(const struct ydoc *doc, struct wire_walk *w)
 {
-    struct wire_counts counts;
-    struct wire_deletes d;
     struct wire_struct s;
-    struct wire_range range;
+    bool all = true;
+
+    while (wire_walk_next(w, &s)) {
+        uint32_t c = all ? store_find_client_const(doc, s.client) : 0;
+
+        all = all && c != CLIENT_UNKNOWN && doc->clients.p[c].state >= s.clock + s.len;
+    }
+    return all;
+}
+
+static bool contains_deletes(const struct ydoc *doc, const struct dset *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        uint32_t c = store_find_client_const(doc, d->v[i].client);
+
+        if (c == CLIENT_UNKNOWN || !all_deleted(doc, c, &d->v[i]))
+            return false;
+    }
+    return true;
+}
+
+static int contains(const struct ydoc *doc, struct ydoc_slice update, enum wire_version version,
+                    struct ydoc_error *err)
+{
+    struct wire_input in = {update, version, &doc->limits, &doc->alloc};
     struct wire_walk w;
+    struct dset d;
+    bool all;
     int rc;
 
     if (doc->broken)
         return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
-    if (rc != 0)
-        return rc;
-    wire_walk_init(&w, update, len);
-    while (wire_walk_next(&w, &s)) {
-        uint32_t c = store_find_client_const(doc, s.client);
+    dset_init(&d, &doc->alloc);
+    wire_walk_open(&w, &in);
+    all = contains_structs(doc, &w);
+    dset_add_walk(&d, &w);
+    rc = wire_walk_error(&w, err);
+    if (rc == 0 && d.failed)
+        rc = ydoc__error(err, YDOC_ENOMEM, 0, "out of memory");
+    if (rc == 0)
+        rc = all && contains_deletes(doc, &d);
+    wire_walk_close(&w);
+    dset_fini(&d);
+    return rc;
+}
 
-        if (c == CLIENT_UNKNOWN || doc->clients.p[c].state < s.clock + s.len)
-            return 0;
-    }
-    wire_deletes_init(&d, &w.r);
-    while (wire_deletes_next(&d, &range)) {
-        uint32_t c = store_find_client_const(doc, range.client);
+int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err)
+{
+    struct ydoc_slice u = {update, len};
 
-        if (c == CLIENT_UNKNOWN || !all_deleted(doc, c, &range))
-            return 0;
-    }
-    return 1;
+    return contains(doc, u, WIRE_V1, err);
+}
+
+int ydoc_contains_update_v2(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err)
+{
+    struct ydoc_slice u = {update, len};
+
+    return contains(doc, u, WIRE_V2, err);
 }

@@ -3,9 +3,10 @@
  *
  * Request: u32le n, then a command byte and n - 1 bytes of payload. Answer:
  * u32le n, then a status byte (0 done, 1 refused) and the result or the
- * error's words. Commands: N new document, 1 apply, S state vector, E encode,
- * U updates since the last U, M merge, D diff, V state vector of an update,
- * P pending, J root as JSON. Others are refused.
+ * error's words. Commands: N new document, 1 2 apply, S state vector, E F encode,
+ * X Y snapshot, U updates since the last U, M m merge, D d diff, V v state vector
+ * of an update, C c convert, P pending, J root as JSON; of two letters the
+ * second is format v2. Others are refused.
  */
 #include <ydoc.h>
 
@@ -43,9 +44,43 @@ static int refuse(struct oracle *o, const char *words)
     return YDOC_EMALFORMED;
 }
 
+static void on_update(struct ydoc *doc, struct ydoc_slice update, const void *origin, void *ctx)
+{
+    struct oracle *o = ctx;
+
+    (void)doc;
+    (void)origin;
+    add_u32(&o->emitted, (uint32_t)update.len);
+    ydoc_buf_append(&o->emitted, update.p, update.len);
+    o->emitted_n++;
+}
+
+/* `u8 n`, for each root `u8 kind, u8 length, name`. */
+static int declare_roots(struct oracle *o, const uint8_t *p, size_t len)
+{
+    size_t at = 1;
+
+    for (unsigned i = 0; len > 0 && i < p[0]; i++) {
+        struct ydoc_slice name;
+        ydoc_type type;
+        int rc;
+
+        if (len - at < 2 || len - at - 2 < p[at + 1])
+            return refuse(o, "bad roots");
+        name.p = p + at + 2;
+        name.len = p[at + 1];
+        rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[at], &type);
+        if (rc != 0)
+            return rc;
+        at += 2 + name.len;
+    }
+    return 0;
+}
+
 static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
 {
     struct ydoc_options options = {0};
+    int rc;
 
     if (len < 1)
         return refuse(o, "no payload");
@@ -54,23 +89,12 @@ static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
     ydoc_free(o->doc);
     ydoc_buf_reset(&o->emitted);
     o->emitted_n = 0;
-    return ydoc_new(&o->doc, &options);
-}
-
-static int apply(struct oracle *o, const uint8_t *p, size_t len)
-{
-    struct ydoc_buf update;
-    int rc = ydoc_apply_v1(o->doc, p, len, &o->err);
-
-    if (rc != 0 || !ydoc_has_changes(o->doc))
-        return rc;
-    ydoc_buf_init(&update, NULL);
-    rc = ydoc_take_changes_v1(o->doc, &update, NULL);
-    add_u32(&o->emitted, (uint32_t)update.len);
-    ydoc_buf_append(&o->emitted, update.p, update.len);
-    o->emitted_n++;
-    ydoc_buf_fini(&update);
-    return rc;
+    rc = ydoc_new(&o->doc, &options);
+    if (rc == 0)
+        rc = declare_roots(o, p + 1, len - 1);
+    if (rc == 0)
+        rc = ydoc_observe_updates(o->doc, 1, on_update, o);
+    return rc < 0 ? rc : 0;
 }
 
 static int emitted(struct oracle *o)
@@ -110,10 +134,14 @@ static int on_lists(struct oracle *o, uint8_t command, const uint8_t *p, size_t 
     long n = read_list(p, len, &list);
     int rc;
 
-    if (n < 0 || (command == 'D' && n != 2))
+    if (n < 0 || ((command == 'D' || command == 'd') && n != 2))
         rc = refuse(o, "bad list");
     else if (command == 'M')
         rc = ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
+    else if (command == 'm')
+        rc = ydoc_merge_updates_v2(list, (size_t)n, &o->out, &o->err);
+    else if (command == 'd')
+        rc = ydoc_diff_update_v2(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
     else
         rc = ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
     free(list);
@@ -131,10 +159,14 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
                                         "",
                                         "{\"$xtext\":[]}"};
     struct ydoc_slice name = {p + 1, len - 1};
+    ydoc_type type;
     int rc;
 
     if (len < 1 || p[0] > 6 || p[0] == 5)
         return refuse(o, "bad kind");
+    rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[0], &type);
+    if (rc != 0)
+        return rc;
     rc = ydoc__read_root(o->doc, name, (enum ydoc_kind)p[0], TEXT_TAGGED, &o->out);
     if (rc != YDOC_ENOENT)
         return rc;
@@ -142,25 +174,55 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* Commands that need no document. */
+static int handle_update(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
+{
+    switch (command) {
+    case 'N':
+        return new_doc(o, p, len);
+    case 'M':
+    case 'm':
+    case 'D':
+    case 'd':
+        return on_lists(o, command, p, len);
+    case 'V':
+        return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
+    case 'v':
+        return ydoc_state_vector_from_update_v2(p, len, &o->out, &o->err);
+    case 'C':
+        return ydoc_convert_v1_to_v2(p, len, &o->out, &o->err);
+    case 'c':
+        return ydoc_convert_v2_to_v1(p, len, &o->out, &o->err);
+    default:
+        return refuse(o, "unsupported");
+    }
+}
+
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
+    const uint8_t *sv = len > 0 ? p : NULL;
     uint8_t pending[2];
 
-    if (command == 'N')
-        return new_doc(o, p, len);
-    if (command == 'M' || command == 'D')
-        return on_lists(o, command, p, len);
-    if (command == 'V')
-        return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
+    if (strchr("NMmDdVvCc", command) != NULL)
+        return handle_update(o, command, p, len);
     if (o->doc == NULL)
         return refuse(o, "no document");
     switch (command) {
     case '1':
-        return apply(o, p, len);
+        return ydoc_apply_v1(o->doc, p, len, &o->err);
+    case '2':
+        return command == '1' ? ydoc_apply_v1(o->doc, p, len, &o->err)
+                              : ydoc_apply_v2(o->doc, p, len, &o->err);
+    case 'X':
+        return ydoc_encode_snapshot_v1(o->doc, &o->out);
+    case 'Y':
+        return ydoc_encode_snapshot_v2(o->doc, &o->out);
+    case 'F':
+        return ydoc_encode_state_v2(o->doc, sv, len, &o->out, &o->err);
     case 'S':
         return ydoc_encode_state_vector(o->doc, &o->out);
     case 'E':
-        return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
+        return ydoc_encode_state_v1(o->doc, sv, len, &o->out, &o->err);
     case 'U':
         return emitted(o);
     case 'J':
