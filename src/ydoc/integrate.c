@@ -285,7 +285,7 @@ static void write_value_body(struct ydoc_buf *out, struct ydoc_buf *one,
         key = lib0_read_varbytes(&r);
         body.p = r.p;
         body.len = lib0_left(&r);
-        any_write_doc_options(one, body, &key);
+        any_keep_doc_options(one, body, &key);
         lib0_write_varbytes(out, key.p, key.len);
         ydoc_buf_append(out, one->p, one->len);
         return;
@@ -578,6 +578,14 @@ static void remember_for_merge(struct ydoc *doc, const struct item *it)
         VEC_PUSH(doc, doc->cur.merge, merge);
 }
 
+static void push_content(struct ydoc *doc, uint32_t type)
+{
+    const struct type *t = &doc->types.p[type];
+    struct deletion d = {doc->slots.p[t->list].head, t->first};
+
+    VEC_PUSH(doc, doc->deletions, d);
+}
+
 static void delete_one(struct ydoc *doc, uint32_t h)
 {
     struct item *it = &doc->items.p[h];
@@ -595,7 +603,7 @@ static void delete_one(struct ydoc *doc, uint32_t h)
 
         if (store_is_watched(doc))
             VEC_PUSH(doc, doc->cur.changed, void_before);
-        VEC_PUSH(doc, doc->work, it->content);
+        push_content(doc, it->content);
     }
 }
 
@@ -607,24 +615,29 @@ static void delete_child(struct ydoc *doc, uint32_t h)
         delete_one(doc, h);
 }
 
-/* With a type goes everything in it; doc->work holds the types whose content is
- * still to go, so that nesting costs no stack. */
+/* With a type goes everything in it, its list before its map, depth first as in
+ * Yjs. doc->deletions holds what is still to go, so that nesting costs no stack. */
 void store_delete_item(struct ydoc *doc, uint32_t h)
 {
-    uint32_t base = doc->work.n;
+    uint32_t base = doc->deletions.n;
 
     if (item_deleted(&doc->items.p[h]))
         return;
     delete_one(doc, h);
-    while (doc->work.n > base) {
-        uint32_t type = doc->work.p[--doc->work.n];
-        uint32_t slot = doc->types.p[type].list;
+    while (doc->deletions.n > base) {
+        struct deletion *d = &doc->deletions.p[doc->deletions.n - 1];
 
-        for (uint32_t o = doc->slots.p[slot].head; o != 0; o = doc->items.p[o].right)
-            delete_child(doc, o);
-        for (slot = doc->types.p[type].first; slot != 0; slot = doc->slots.p[slot].next) {
-            if (doc->slots.p[slot].head != 0)
-                delete_child(doc, doc->slots.p[slot].head);
+        if (d->item != 0) {
+            h = d->item;
+            d->item = doc->items.p[h].right;
+        } else if (d->slot != 0) {
+            h = doc->slots.p[d->slot].head;
+            d->slot = doc->slots.p[d->slot].next;
+        } else {
+            doc->deletions.n--;
+            continue;
         }
+        if (h != 0)
+            delete_child(doc, h);
     }
 }

@@ -114,6 +114,7 @@ struct client {
     uint32_t hint_chunk, hint_i; /* the last search's result */
     uint32_t room_end; /* the slab after the last item's content is kept free up to here */
     uint32_t tx_mark, tx_before; /* state before this transaction, if tx_mark is its number */
+    uint32_t order_mark;         /* in tx.order, if it is doc->order_mark */
     uint32_t acc_mark;           /* in acc_touched, if it is doc->acc */
 };
 
@@ -146,6 +147,11 @@ struct change {
 
 /* One transaction. After its edits are done it waits in doc->queue until those
  * before it are finished. */
+/* What of a type is still to be deleted. */
+struct deletion {
+    uint32_t item, slot;
+};
+
 struct tree;
 struct text_frame;
 struct watch;
@@ -155,6 +161,7 @@ struct tx {
     VEC(struct span) merge;     /* Yjs's _mergeStructs, by id */
     VEC(struct change) changed; /* kept only while somebody watches */
     VEC(uint32_t) formatted;    /* formatted texts that a remote change touched */
+    VEC(uint32_t) order;        /* with those: clients in the order of their first deletion */
     const void *origin;
     bool local;
 };
@@ -240,13 +247,15 @@ struct ydoc {
     VEC(uint32_t) marks; /* per item, for walks that number what they pass */
     uint32_t mark;
     VEC(uint32_t) work;
-    struct wire_notes notes; /* of the update that is being applied */
+    struct wire_notes notes;        /* of the update that is being applied */
+    VEC(struct deletion) deletions; /* types whose content is being deleted */
     VEC(struct source) sources;
     VEC(uint32_t) stack; /* of sources */
     VEC(uint8_t) retry;
     VEC(struct missing) missing;
     VEC(struct wire_range) undone;
     VEC(uint32_t) dirty_texts;
+    uint32_t order_mark;
     VEC(uint32_t) key_marks; /* per key */
     uint32_t key_mark;
     struct text_frame *frames; /* of running text edits (edit_text.c) */
