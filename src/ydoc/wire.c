@@ -300,11 +300,29 @@ void wire_deletes_init(struct wire_deletes *d, const struct lib0_reader *at)
     d->r = *at;
     d->client = 0;
     d->ranges_left = 0;
+    d->v2 = false;
+    d->end = 0;
     d->clients_left = lib0_read_varuint(&d->r);
     if (d->clients_left > lib0_left(&d->r) / 2) {
         lib0_fail(&d->r, "more clients than bytes in the delete set");
         d->clients_left = 0;
     }
+}
+
+/* v2 counts a range from the end of the one before, and its length less one. */
+static void read_range_v2(struct wire_deletes *d, struct wire_range *out)
+{
+    const uint8_t *at = d->r.p;
+    uint64_t clock = (uint64_t)d->end + read_clock(&d->r);
+    uint64_t len = (uint64_t)read_clock(&d->r) + 1;
+
+    if (clock + len > CLOCK_MAX) {
+        lib0_fail_at(&d->r, at, "clock or length above 2^32-1");
+        return;
+    }
+    out->clock = (uint32_t)clock;
+    out->len = (uint32_t)len;
+    d->end = (uint32_t)(clock + len);
 }
 
 bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
@@ -319,6 +337,7 @@ bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
                 return false;
             d->clients_left--;
             d->client = lib0_read_varuint(&d->r);
+            d->end = 0;
             d->ranges_left = lib0_read_varuint(&d->r);
             if (d->ranges_left > lib0_left(&d->r) / 2)
                 lib0_fail_at(&d->r, at, "more ranges than bytes in the delete set");
@@ -326,6 +345,10 @@ bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
         }
         d->ranges_left--;
         out->client = d->client;
+        if (d->v2) {
+            read_range_v2(d, out);
+            return d->r.why == NULL;
+        }
         out->clock = read_clock(&d->r);
         out->len = read_clock(&d->r);
         if (d->r.why == NULL && out->len > CLOCK_MAX - out->clock)

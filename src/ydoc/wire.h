@@ -93,6 +93,8 @@ void wire_skip_deletes(struct lib0_reader *r, uint64_t *ranges);
 struct wire_deletes {
     struct lib0_reader r;
     uint64_t clients_left, ranges_left, client;
+    bool v2;
+    uint32_t end; /* v2: of the range before, from which the next is counted */
 };
 void wire_deletes_init(struct wire_deletes *d, const struct lib0_reader *at);
 bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out);
