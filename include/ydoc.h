@@ -410,6 +410,64 @@ int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydo
 /* Appends one JSON object with every root under its name. */
 int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
 
+/* ---- relative positions ---------------------------------------------------------- */
+
+struct ydoc_id {
+    uint64_t client, clock;
+};
+
+/* Y.RelativePosition: a place that moves with the text around it. It belongs to
+ * the unit after it (assoc >= 0) or before it (assoc < 0); where there is none, to
+ * the end or the start of its type. From an index it knows both the unit and the
+ * type; decoded from bytes only one of the two. */
+enum ydoc_relpos_part {
+    YDOC_RELPOS_ITEM = 1, /* `item` is a unit */
+    YDOC_RELPOS_ROOT = 2, /* `root` is the name of its type */
+    YDOC_RELPOS_TYPE = 4, /* `type` is the item of its type */
+};
+
+struct ydoc_relpos {
+    unsigned parts; /* enum ydoc_relpos_part, or-ed: which of the following mean something */
+    struct ydoc_id item, type;
+    struct ydoc_slice root; /* into the document, the decoded bytes, or `name` */
+    int64_t assoc;
+};
+
+/* Y.AbsolutePosition. */
+struct ydoc_position {
+    ydoc_type type;
+    uint32_t index;
+};
+
+/* Y.createRelativePositionFromTypeIndex, O(log n). An index beyond the end is the
+ * end. YDOC_ENOENT: the type is gone. */
+int ydoc_relpos_from_index(const struct ydoc *doc, ydoc_type type, uint32_t index, int64_t assoc,
+                           struct ydoc_relpos *out) YDOC_MUST_USE;
+
+/* Y.createAbsolutePositionFromRelativePosition, O(log n). YDOC_ENOENT: what it names
+ * has not arrived yet, or was collected. As in Yjs a root that nobody has named
+ * yet is made, and the type may be a deleted one (with index 0) where such are kept.
+ * `follow_redone`: where an undo manager of this document has put deleted content
+ * back, the position is in the new copy. Other peers do not know of that. */
+int ydoc_relpos_resolve(struct ydoc *doc, const struct ydoc_relpos *pos, bool follow_redone,
+                        struct ydoc_position *out) YDOC_MUST_USE;
+
+/* Y.encodeRelativePosition, appended; YDOC_EMALFORMED for one without parts.
+ * Decoding ignores what follows. */
+int ydoc_relpos_encode(const struct ydoc_relpos *pos, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_relpos_decode(struct ydoc_relpos *out, const uint8_t *p, size_t len,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+
+/* {"type"?:{"client","clock"}, "tname"?, "item"?:{…}, "assoc"}. A root's name that is
+ * read is appended to `name`, into which out->root then points. */
+int ydoc_relpos_to_json(const struct ydoc_relpos *pos, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_relpos_from_json(struct ydoc_relpos *out, struct ydoc_slice json, struct ydoc_buf *name,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.compareRelativePositions: one from an index differs from its own decoded bytes,
+ * which lack the type. */
+bool ydoc_relpos_equal(const struct ydoc_relpos *a, const struct ydoc_relpos *b);
+
 /* ---- awareness (y-protocols 1.0.7) -------------------------------------------------- */
 
 /* body := varuint n, n x { varuint client, varuint clock, varstring JSON }

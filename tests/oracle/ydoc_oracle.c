@@ -5,7 +5,7 @@
  * u32le n, then a status byte (0 done, 1 refused) and the result or the
  * error's words. Commands: N new document, 1 apply, S state vector, E encode,
  * U updates since the last U, M merge, D diff, V state vector of an update,
- * P pending, J root as JSON. Others are refused.
+ * P pending, J root as JSON, R relative position, Q absolute position. Others are refused.
  */
 #include <ydoc.h>
 
@@ -169,6 +169,38 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* `u8 kind, u8 name length, name, i32le index, i8 assoc`. */
+static int make_position(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_relpos pos;
+    struct ydoc_slice name;
+    ydoc_type type;
+    int rc;
+
+    if (len < 7 || len - 7 != p[1] || get_u32(p + len - 5) > INT32_MAX)
+        return refuse(o, "bad position");
+    name.p = p + 2;
+    name.len = p[1];
+    rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[0], &type);
+    if (rc == 0)
+        rc = ydoc_relpos_from_index(o->doc, type, get_u32(p + len - 5), (int8_t)p[len - 1], &pos);
+    return rc == 0 ? ydoc_relpos_encode(&pos, &o->out) : rc;
+}
+
+static int resolve_position(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_position at;
+    struct ydoc_relpos pos;
+    int rc = ydoc_relpos_decode(&pos, p, len, &o->err);
+
+    if (rc == 0)
+        rc = ydoc_relpos_resolve(o->doc, &pos, true, &at);
+    if (rc != 0 && rc != YDOC_ENOENT)
+        return rc;
+    add_u32(&o->out, rc == 0 ? at.index : UINT32_MAX);
+    return 0;
+}
+
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
     uint8_t pending[2];
@@ -192,6 +224,10 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
         return emitted(o);
     case 'J':
         return read_root(o, p, len);
+    case 'R':
+        return make_position(o, p, len);
+    case 'Q':
+        return resolve_position(o, p, len);
     case 'P':
         pending[0] = ydoc_has_pending_structs(o->doc);
         pending[1] = ydoc_has_pending_deletes(o->doc);
