@@ -3,7 +3,7 @@
 
 /* ydoc - Yjs documents in C.
  *
- * A document takes updates as Yjs 13.6 writes them (format v1), keeps the same
+ * A document takes updates as Yjs 13.6 writes them (formats v1 and v2), keeps the same
  * structs Yjs would keep, and gives back the same bytes: the encoded state, the
  * state vector and the update of a transaction are byte for byte those of
  * yjs 13.6 after the same calls. docs/ydoc.md explains the data structures.
@@ -158,7 +158,15 @@ int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len,
 int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
                        struct ydoc_error *err) YDOC_MUST_USE;
 
-/* What the last successful ydoc_apply_v1 did. 0 means that the update was a
+/* Y.applyUpdateV2. Everything above holds for it. Values of embeds and formats
+ * that JSON lacks (bytes, bigints, undefined, NaN …) are kept; v1 then says them
+ * as JSON.stringify would. */
+int ydoc_apply_v2(struct ydoc *doc, const uint8_t *update, size_t len,
+                  struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_apply_v2_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+
+/* What the last successful ydoc_apply_v1 or _v2 did. 0 means that the update was a
  * pure duplicate: the document held all of it already. */
 enum ydoc_applied {
     YDOC_APPLIED_STRUCTS = 1, /* new structs were integrated */
@@ -170,6 +178,9 @@ unsigned ydoc_last_applied(const struct ydoc *doc); /* enum ydoc_applied, or-ed 
 /* True if all of `update` is known: each struct integrated, each deletion done.
  * Y.snapshotContainsUpdate(Y.snapshot(doc), update). 1, 0, or an error. */
 int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+
+int ydoc_contains_update_v2(const struct ydoc *doc, const uint8_t *update, size_t len,
                             struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Structs or deletions wait for predecessors that have not arrived. */
@@ -338,6 +349,9 @@ bool ydoc_has_changes(const struct ydoc *doc);
 int ydoc_take_changes_v1(struct ydoc *doc, struct ydoc_buf *update,
                          struct ydoc_buf *before) YDOC_MUST_USE;
 
+int ydoc_take_changes_v2(struct ydoc *doc, struct ydoc_buf *update,
+                         struct ydoc_buf *before) YDOC_MUST_USE;
+
 /* Forgets the changes without encoding them: after loading, when nobody is to be
  * told. */
 void ydoc_forget_changes(struct ydoc *doc);
@@ -356,6 +370,14 @@ int ydoc_rewind_state_vector(const struct ydoc *doc, const struct ydoc_slice *be
 int ydoc_encode_state_v1(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
                          struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
 
+int ydoc_encode_state_v2(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
+                         struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.encodeSnapshot(Y.snapshot(doc)) and Y.encodeSnapshotV2: what is deleted, and
+ * the state vector. Appended. */
+int ydoc_encode_snapshot_v1(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_encode_snapshot_v2(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+
 /* Y.encodeStateVector(doc), appended. */
 int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
 
@@ -366,18 +388,36 @@ int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out) YDOC_
 int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
                             struct ydoc_error *err) YDOC_MUST_USE;
 
+/* A few bytes of format v2 may legally say very many structs: limits.structs_max
+ * bounds them, here and in what follows. */
+int ydoc_validate_update_v2(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+
 /* Y.mergeUpdates, appended to `out`. A single update is copied as it is. n = 0
- * gives the empty update. Time O(bytes log n), memory O(n + delete ranges). */
+ * gives the empty update. Time O(bytes log n), memory O(n + delete ranges) and
+ * the result. In case of an error `err` numbers the update. */
 int ydoc_merge_updates_v1(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_merge_updates_v2(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
                           struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Y.diffUpdate: `update` without what a peer with state vector `sv` has. */
 int ydoc_diff_update_v1(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
                         struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_diff_update_v2(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
+                        struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Y.encodeStateVectorFromUpdate. */
 int ydoc_state_vector_from_update_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
                                      struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_state_vector_from_update_v2(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.convertUpdateFormatV1ToV2 and back, appended. */
+int ydoc_convert_v1_to_v2(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_convert_v2_to_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Checks a state vector. */
 int ydoc_validate_state_vector(const uint8_t *sv, size_t len, struct ydoc_error *err) YDOC_MUST_USE;
@@ -409,6 +449,49 @@ int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydo
 
 /* Appends one JSON object with every root under its name. */
 int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* ---- snapshots ---------------------------------------------------------------------- */
+
+/* Y.Snapshot: what a document knew and what of it was deleted at one time. Holds
+ * no content and is independent of the document. */
+struct ydoc_snapshot;
+
+/* Y.snapshot(doc), with the document's allocator; and Y.emptySnapshot. *out is NULL
+ * on failure. */
+int ydoc_snapshot_new(struct ydoc_snapshot **out, const struct ydoc *doc) YDOC_MUST_USE;
+int ydoc_snapshot_new_empty(struct ydoc_snapshot **out,
+                            const struct ydoc_alloc *alloc) YDOC_MUST_USE;
+void ydoc_snapshot_free(struct ydoc_snapshot *s); /* NULL is allowed */
+
+/* Y.decodeSnapshot and Y.decodeSnapshotV2. Of `options` (NULL: defaults) alloc and
+ * limits count. Ranges without length are dropped; what follows is ignored. */
+int ydoc_snapshot_decode_v1(struct ydoc_snapshot **out, const uint8_t *p, size_t len,
+                            const struct ydoc_options *options,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_snapshot_decode_v2(struct ydoc_snapshot **out, const uint8_t *p, size_t len,
+                            const struct ydoc_options *options,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+/* Y.encodeSnapshot and Y.encodeSnapshotV2, appended. */
+int ydoc_snapshot_encode_v1(const struct ydoc_snapshot *s, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_snapshot_encode_v2(const struct ydoc_snapshot *s, struct ydoc_buf *out) YDOC_MUST_USE;
+
+bool ydoc_snapshot_equal(const struct ydoc_snapshot *a, const struct ydoc_snapshot *b);
+
+/* Y.snapshotContainsUpdate: 1, 0, or an error. */
+int ydoc_snapshot_contains_update_v1(const struct ydoc_snapshot *s, const uint8_t *update,
+                                     size_t len, const struct ydoc_limits *limits,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_snapshot_contains_update_v2(const struct ydoc_snapshot *s, const uint8_t *update,
+                                     size_t len, const struct ydoc_limits *limits,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.createDocFromSnapshot: a new document as `doc` was at the snapshot. Any reader then
+ * tells how it looked. *out is NULL on failure.
+ * YDOC_ENOENT: `doc` was not made with keep_deleted, what was deleted since is lost.
+ * YDOC_ERANGE: the snapshot knows more than `doc`. */
+int ydoc_new_from_snapshot(struct ydoc **out, struct ydoc *doc, const struct ydoc_snapshot *s,
+                           const struct ydoc_options *options,
+                           struct ydoc_error *err) YDOC_MUST_USE;
 
 /* ---- relative positions ---------------------------------------------------------- */
 

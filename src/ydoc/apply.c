@@ -1,7 +1,7 @@
 /* apply - one update, one transaction.
  *
  * 1. A keystroke that continues the client's last text is appended in place
- *    (apply_typing): nine of ten updates of an editor, and no work but parsing.
+ *    (typing.c): nine of ten updates of an editor, and no work but parsing.
  * 2. Everything else is checked whole first; a refused update never gets near
  *    the document. Memory can still end, and the walk through concurrent items
  *    can exceed its limit, in the middle: where the latter is possible at all,
@@ -10,132 +10,12 @@
  *    lacks a predecessor becomes pending.
  * 4. Deletions, then what was pending once more, then the transaction's end.
  */
-#include "ydoc/place.h"
 #include "ydoc/schedule.h"
+#include "ydoc/typing.h"
+#include "ydoc/update.h"
 
 #include <assert.h>
 #include <string.h>
-
-/* ---- 1. typing ------------------------------------------------------------------ */
-
-/* `01 01 client clock 84|c4 origin [right] len text 00` */
-struct typed {
-    uint64_t client, origin_client, right_client;
-    uint32_t clock, origin_clock, right_clock, units;
-    bool has_right;
-    struct ydoc_slice text;
-};
-
-static bool read_typed(struct typed *t, const uint8_t *update, size_t len)
-{
-    struct lib0_reader r;
-    uint64_t clock, origin_clock, right_clock = 0, units;
-    uint8_t info;
-
-    if (len < 8 || update[0] != 1 || update[1] != 1)
-        return false;
-    lib0_reader_init(&r, update + 2, len - 2);
-    t->client = lib0_read_varuint(&r);
-    clock = lib0_read_varuint(&r);
-    info = lib0_read_u8(&r);
-    if (info != (WIRE_STRING | WIRE_HAS_ORIGIN) &&
-        info != (WIRE_STRING | WIRE_HAS_ORIGIN | WIRE_HAS_RIGHT))
-        return false;
-    t->origin_client = lib0_read_varuint(&r);
-    origin_clock = lib0_read_varuint(&r);
-    t->has_right = (info & WIRE_HAS_RIGHT) != 0;
-    t->right_client = 0;
-    if (t->has_right) {
-        t->right_client = lib0_read_varuint(&r);
-        right_clock = lib0_read_varuint(&r);
-    }
-    if (t->client != t->origin_client || origin_clock + 1 != clock || right_clock > UINT32_MAX)
-        return false;
-    t->text = lib0_read_varstring(&r, &units);
-    if (lib0_read_u8(&r) != 0 || r.why != NULL || units == 0 || units > UINT32_MAX - 1 ||
-        clock > UINT32_MAX - units)
-        return false;
-    t->clock = (uint32_t)clock;
-    t->origin_clock = (uint32_t)origin_clock;
-    t->right_clock = (uint32_t)right_clock;
-    t->units = (uint32_t)units;
-    return true;
-}
-
-/* Would Yjs put the text directly behind `last` and merge the two at once, and
- * stop there? */
-static bool continues(const struct ydoc *doc, const struct item *last, const struct typed *t)
-{
-    const struct item *right;
-
-    if (item_kind(last) != WIRE_STRING || (last->origin_flags & 0xff) != 0 ||
-        doc->slots.p[last->slot].key != 0)
-        return false;
-    if (item_origin_client(last) == item_client(last) && last->origin_clock + 1 == last->clock)
-        return false; /* may merge further to the left */
-    if (!t->has_right)
-        return last->right_client == NO_CLIENT && last->right == 0;
-    if (last->right == 0 || last->right_client == NO_CLIENT)
-        return false;
-    right = &doc->items.p[last->right];
-    return last->right_client == item_client(right) && last->right_clock == right->clock &&
-           right->clock == t->right_clock &&
-           doc->clients.p[item_client(right)].id == t->right_client;
-}
-
-/* Where the text goes if it fits without growing anything. */
-static bool make_room(struct ydoc *doc, const struct client *c, const struct item *last, size_t n)
-{
-    uint32_t end = last->content + last->bytes;
-
-    if (end == doc->slab.n && doc->slab.cap - doc->slab.n >= n) {
-        doc->slab.n += (uint32_t)n;
-        return true;
-    }
-    if (end <= c->room_end && c->room_end - end >= n) {
-        doc->slab_waste -= (uint32_t)n;
-        return true;
-    }
-    return false;
-}
-
-static bool apply_typing(struct ydoc *doc, const uint8_t *update, size_t len)
-{
-    struct typed t;
-    struct client *c;
-    struct item *last;
-    struct place at;
-    uint32_t number;
-
-    if (doc->pending.n > 0 || doc->pending_deletes.n > 0 || doc->tx_depth > 0 ||
-        store_is_watched(doc) || !read_typed(&t, update, len))
-        return false;
-    number = store_find_client(doc, t.client);
-    if (number == CLIENT_UNKNOWN)
-        return false;
-    c = &doc->clients.p[number];
-    if (c->state != t.clock || c->state == 0 ||
-        (c->acc_mark != doc->acc && doc->acc_touched.n == doc->acc_touched.cap))
-        return false;
-    last = &doc->items.p[index_last(c, &at)];
-    if (!continues(doc, last, &t) || !make_room(doc, c, last, t.text.len))
-        return false;
-    memcpy(doc->slab.p + last->content + last->bytes, t.text.p, t.text.len);
-    last->bytes += (uint32_t)t.text.len;
-    last->len += t.units;
-    if (last->bytes != last->len && last->len > doc->longest)
-        doc->longest = last->len;
-    doc->types.p[doc->slots.p[last->slot].type].length += t.units;
-    place_on_change(doc, index_last(c, &at));
-    if (c->acc_mark != doc->acc) {
-        doc->acc_touched.p[doc->acc_touched.n++] = number;
-        c->acc_mark = doc->acc;
-        c->acc_before = c->state;
-    }
-    c->state += t.units;
-    doc->applied = YDOC_APPLIED_STRUCTS;
-    return true;
-}
 
 /* ---- pending structs ------------------------------------------------------------------ */
 
@@ -148,7 +28,7 @@ static void write_rest_section(const struct run *run, const struct source *src,
     uint64_t n = 0;
 
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
         n++;
     section.p = src->p;
     section.clock = src->clock;
@@ -157,8 +37,8 @@ static void write_rest_section(const struct run *run, const struct source *src,
     lib0_write_varuint(body, src->client);
     lib0_write_varuint(body, src->clock);
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
-        wire_write(body, &s, 0);
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
+        wire_write(body, &s, 0, WIRE_OURS);
 }
 
 /* What the blocked sources still hold, as an update. */
@@ -177,11 +57,12 @@ static void write_rest(const struct run *run, struct ydoc_buf *out)
 static int merge_with_pending(const struct ydoc *doc, const struct ydoc_buf *rest,
                               struct ydoc_buf *merged)
 {
+    static const struct update_formats ours = {WIRE_OURS, WIRE_OURS};
     struct ydoc_slice list[2] = {{doc->pending.p, doc->pending.n}, {rest->p, rest->len}};
 
     if (doc->pending.n == 0)
-        return ydoc_merge_updates_v1(&list[1], 1, merged, NULL);
-    return ydoc_merge_updates_v1(list, 2, merged, NULL);
+        return update_merge(&list[1], 1, ours, merged, NULL);
+    return update_merge(list, 2, ours, merged, NULL);
 }
 
 static void keep_missing(struct ydoc *doc)
@@ -522,18 +403,15 @@ static int guarded_transact(struct job *job)
     return rc;
 }
 
-int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
-                       struct ydoc_error *err)
+static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *origin,
+                         const struct ydoc_limits *limits, struct ydoc_error *err)
 {
+    const uint8_t *update = bytes.p;
+    size_t len = bytes.len;
     struct wire_counts counts;
     struct job job = {doc, update, len, &counts, origin, {0}, {0}, false};
-    int rc;
+    int rc = wire_validate(update, len, limits, &counts, err);
 
-    if (doc->broken)
-        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (apply_typing(doc, update, len))
-        return 0;
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
     if (rc != 0)
         return rc;
     if (too_many_clients(doc, update, len, &counts))
@@ -553,9 +431,32 @@ int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, cons
     return 0;
 }
 
+int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err)
+{
+    struct ydoc_slice bytes = {update, len};
+
+    if (doc->broken)
+        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
+    if (typing_apply(doc, update, len))
+        return 0;
+    return apply_checked(doc, bytes, origin, &doc->limits, err);
+}
+
 int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
 {
     return ydoc_apply_v1_from(doc, update, len, NULL, err);
+}
+
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void *origin,
+                     struct ydoc_error *err)
+{
+    struct ydoc_limits limits = update_limits(WIRE_OURS);
+
+    limits.nesting_max = WIRE_NESTING_OURS;
+    if (typing_apply(doc, update->p, update->len))
+        return 0;
+    return apply_checked(doc, ydoc_buf_slice(update), origin, &limits, err);
 }
 
 unsigned ydoc_last_applied(const struct ydoc *doc)

@@ -199,7 +199,7 @@ static void merge_added(struct ydoc *doc, const struct tx *tx)
     for (uint32_t i = 0; i < tx->touched.n; i++) {
         uint32_t client = tx->touched.p[i].client;
         struct client *c = &doc->clients.p[client];
-        uint32_t h = index_at(c, index_find(doc, c, tx->touched.p[i].before));
+        uint32_t h = index_at(c, index_find(doc, c, tx->touched.p[i].from));
         struct place at;
 
         index_last(c, &at);

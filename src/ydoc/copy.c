@@ -10,6 +10,7 @@ void store_free_scratch(struct ydoc *doc)
     VEC_FREE(doc, doc->marks);
     doc->mark = 0;
     VEC_FREE(doc, doc->work);
+    VEC_FREE(doc, doc->deletions);
     VEC_FREE(doc, doc->sources);
     VEC_FREE(doc, doc->stack);
     VEC_FREE(doc, doc->retry);
@@ -134,6 +135,7 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(cur.merge);
     DUP(cur.changed);
     DUP(cur.formatted);
+    DUP(cur.order);
     DUP(clients);
     for (i = 0; i < to->clients.n && ok; i++)
         ok = dup_client(to, &to->clients.p[i]);

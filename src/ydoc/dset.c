@@ -41,14 +41,18 @@ void dset_add(struct dset *d, uint64_t client, uint32_t clock, uint32_t len)
     d->n++;
 }
 
-void dset_add_wire(struct dset *d, const struct lib0_reader *r)
+void dset_add_walk(struct dset *d, struct wire_walk *w)
 {
     struct wire_deletes it;
     struct wire_range range;
+    uint64_t n = 0;
 
-    wire_deletes_init(&it, r);
-    while (wire_deletes_next(&it, &range))
+    if (w->r.why != NULL)
+        return;
+    wire_walk_deletes(w, &it);
+    for (; n <= w->budget && wire_deletes_next(&it, &range); n++)
         dset_add(d, range.client, range.clock, range.len);
+    wire_walk_end_deletes(w, &it, n);
 }
 
 static bool before_by_client(const struct wire_range *a, const struct wire_range *b)

@@ -13,11 +13,12 @@
 #include <string.h>
 
 #include "ydoc/delta.h"
+#include "ydoc/typing.h"
 
 struct text_edit {
     struct edit e;
     uint32_t index, len;
-    struct delta delta; /* operations; for a single edit one that has its attributes */
+    const struct delta *delta; /* operations; for a single edit one that has its attributes */
     const struct ydoc_value *value;
     struct wire_struct content;
 };
@@ -180,7 +181,7 @@ static void read_given(struct text_edit *t, struct text_frame *f, const struct d
 
     f->given.n = 0;
     for (uint32_t i = 0; i < op->attrs; i++) {
-        const struct delta_attr *from = &t->delta.attrs[op->attr + i];
+        const struct delta_attr *from = &t->delta->attrs[op->attr + i];
         struct attr a = {0};
 
         a.key = store_intern(doc, from->key);
@@ -222,11 +223,11 @@ static void text_insert(struct edit *e)
     struct text_edit *t = (struct text_edit *)(void *)e;
     struct text_pos pos;
 
-    find_position(t, &pos, t->delta.n == 0);
-    if (t->delta.n == 0)
+    find_position(t, &pos, t->delta == NULL);
+    if (t->delta == NULL)
         format_copy(e->doc, &pos.f->given, &pos.f->current);
     else
-        read_given(t, pos.f, t->delta.ops);
+        read_given(t, pos.f, t->delta->ops);
     insert_content(t, &pos);
     edit_give_frame(pos.f);
 }
@@ -334,7 +335,7 @@ static void text_format(struct edit *e)
 
     find_position(t, &pos, false);
     if (pos.right != 0) {
-        read_given(t, pos.f, t->delta.ops);
+        read_given(t, pos.f, t->delta->ops);
         format_content(e->doc, &pos, t->len);
     }
     edit_give_frame(pos.f);
@@ -376,8 +377,8 @@ static void apply_delta(struct edit *e)
     struct text_edit *t = (struct text_edit *)(void *)e;
     struct text_pos pos = {e->type, 0, edit_list_head(e->doc, e->type), edit_take_frame(e->doc)};
 
-    for (size_t i = 0; i < t->delta.n; i++)
-        apply_op(t, &pos, &t->delta.ops[i]);
+    for (size_t i = 0; i < t->delta->n; i++)
+        apply_op(t, &pos, &t->delta->ops[i]);
     edit_give_frame(pos.f);
 }
 
@@ -386,14 +387,33 @@ static void apply_delta(struct edit *e)
 static int run_with_attributes(struct text_edit *t, struct ydoc *doc, ydoc_type type,
                                struct ydoc_slice attributes)
 {
-    int rc = 0;
+    struct delta delta;
+    int rc;
 
-    delta_init(&t->delta, &doc->alloc);
-    if (attributes.p != NULL)
-        rc = delta_read_attributes(&t->delta, attributes, NULL);
+    if (attributes.p == NULL)
+        return edit_run(&t->e, doc, type, KINDS_TEXT);
+    delta_init(&delta, &doc->alloc);
+    t->delta = &delta;
+    rc = delta_read_attributes(&delta, attributes, NULL);
     if (rc == 0)
         rc = edit_run(&t->e, doc, type, KINDS_TEXT);
-    delta_fini(&t->delta);
+    delta_fini(&delta);
+    return rc;
+}
+
+static int insert_string(struct ydoc *doc, ydoc_type type, uint32_t index,
+                         const struct wire_struct *content, struct ydoc_slice attributes)
+{
+    uint32_t length = ydoc_type_length(doc, type);
+    struct text_edit t = {0};
+    int rc;
+
+    t.e.work = text_insert;
+    t.index = index;
+    t.content = *content;
+    rc = run_with_attributes(&t, doc, type, attributes);
+    if (rc == 0 && index <= length)
+        typing_expect(doc, edit_resolve(doc, type), index + content->len);
     return rc;
 }
 
@@ -401,16 +421,20 @@ int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct yd
                      struct ydoc_slice attributes)
 {
     int64_t units = lib0_utf16_len(utf8.p, utf8.len);
-    struct text_edit t = {0};
+    uint32_t number = edit_resolve(doc, type);
+    struct wire_struct content;
 
     if (units < 0 || units > UINT32_MAX)
         return YDOC_EMALFORMED;
+    if (number == 0)
+        return YDOC_ENOENT;
     if (units == 0)
-        return edit_resolve(doc, type) == 0 ? YDOC_ENOENT : 0;
-    t.e.work = text_insert;
-    t.index = index;
-    set_string(&t.content, utf8, (uint32_t)units);
-    return run_with_attributes(&t, doc, type, attributes);
+        return 0;
+    if (attributes.p == NULL && !doc->broken &&
+        typing_insert(doc, number, index, utf8, (uint32_t)units))
+        return 0;
+    set_string(&content, utf8, (uint32_t)units);
+    return insert_string(doc, type, index, &content, attributes);
 }
 
 static const uint8_t no_attributes[] = {'{', '}'};
@@ -486,17 +510,19 @@ int ydoc_text_apply_delta(struct ydoc *doc, ydoc_type type, struct ydoc_slice de
                           struct ydoc_error *err)
 {
     struct text_edit t = {0};
+    struct delta ops;
     int rc;
 
     t.e.work = apply_delta;
-    delta_init(&t.delta, &doc->alloc);
-    rc = delta_read(&t.delta, delta, ydoc_type_length(doc, type), err);
+    t.delta = &ops;
+    delta_init(&ops, &doc->alloc);
+    rc = delta_read(&ops, delta, ydoc_type_length(doc, type), err);
     if (rc == 0) {
         rc = edit_run(&t.e, doc, type, KINDS_TEXT);
         if (rc != 0)
             ydoc__error(err, rc, 0, "%s", ydoc_strerror(rc));
     }
-    delta_fini(&t.delta);
+    delta_fini(&ops);
     return rc;
 }
 

@@ -13,6 +13,7 @@
  * carry the unit alone, JSON carries both.
  */
 #include "ydoc/edit.h"
+#include "ydoc/json.h"
 #include "ydoc/text.h"
 
 #include <string.h>
@@ -351,7 +352,7 @@ static bool read_json_id(struct ydoc_slice value, struct ydoc_id *id)
 
     if (*value.p != '{')
         return false;
-    for (inside = text_inside(value); text_next_member(&inside, &key, &value);) {
+    for (inside = json_inside(value); json_next_member(&inside, &key, &value);) {
         if (slice_is(key, "client"))
             client = read_json_uint(value, &id->client);
         else if (slice_is(key, "clock"))
@@ -377,7 +378,7 @@ static const char *read_json_member(struct ydoc_slice key, struct ydoc_slice val
         out->parts |= YDOC_RELPOS_ROOT;
         if (*value.p != '"')
             return "tname is no string";
-        text_unescape(name, text_inside(value));
+        json_unescape(name, json_inside(value));
         return NULL;
     }
     if (slice_is(key, "assoc"))
@@ -392,8 +393,8 @@ static const char *read_json(struct ydoc_slice json, struct ydoc_relpos *out, st
 
     if (*json.p != '{')
         return "a relative position is an object";
-    inside = text_inside(json);
-    while (why == NULL && text_next_member(&inside, &key, &value))
+    inside = json_inside(json);
+    while (why == NULL && json_next_member(&inside, &key, &value))
         why = read_json_member(key, value, out, name);
     return why != NULL || out->parts != 0 ? why : "neither item nor type nor tname";
 }

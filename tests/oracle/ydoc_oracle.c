@@ -3,9 +3,10 @@
  *
  * Request: u32le n, then a command byte and n - 1 bytes of payload. Answer:
  * u32le n, then a status byte (0 done, 1 refused) and the result or the
- * error's words. Commands: N new document, 1 apply, S state vector, E encode,
- * U updates since the last U, M merge, D diff, V state vector of an update,
- * P pending, J root as JSON, R relative position, Q absolute position. Others are refused.
+ * error's words. Commands: N new document, 1 2 apply, S state vector, E F encode,
+ * X Y snapshot, U updates since the last U, M m merge, D d diff, V v state vector
+ * of an update, C c convert, P pending, J root as JSON, R relative position,
+ * Q absolute position; of two letters the second is format v2. Others are refused.
  */
 #include <ydoc.h>
 
@@ -133,10 +134,14 @@ static int on_lists(struct oracle *o, uint8_t command, const uint8_t *p, size_t 
     long n = read_list(p, len, &list);
     int rc;
 
-    if (n < 0 || (command == 'D' && n != 2))
+    if (n < 0 || ((command == 'D' || command == 'd') && n != 2))
         rc = refuse(o, "bad list");
     else if (command == 'M')
         rc = ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
+    else if (command == 'm')
+        rc = ydoc_merge_updates_v2(list, (size_t)n, &o->out, &o->err);
+    else if (command == 'd')
+        rc = ydoc_diff_update_v2(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
     else
         rc = ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
     free(list);
@@ -201,25 +206,55 @@ static int resolve_position(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* Commands that need no document. */
+static int handle_update(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
+{
+    switch (command) {
+    case 'N':
+        return new_doc(o, p, len);
+    case 'M':
+    case 'm':
+    case 'D':
+    case 'd':
+        return on_lists(o, command, p, len);
+    case 'V':
+        return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
+    case 'v':
+        return ydoc_state_vector_from_update_v2(p, len, &o->out, &o->err);
+    case 'C':
+        return ydoc_convert_v1_to_v2(p, len, &o->out, &o->err);
+    case 'c':
+        return ydoc_convert_v2_to_v1(p, len, &o->out, &o->err);
+    default:
+        return refuse(o, "unsupported");
+    }
+}
+
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
+    const uint8_t *sv = len > 0 ? p : NULL;
     uint8_t pending[2];
 
-    if (command == 'N')
-        return new_doc(o, p, len);
-    if (command == 'M' || command == 'D')
-        return on_lists(o, command, p, len);
-    if (command == 'V')
-        return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
+    if (strchr("NMmDdVvCc", command) != NULL)
+        return handle_update(o, command, p, len);
     if (o->doc == NULL)
         return refuse(o, "no document");
     switch (command) {
     case '1':
         return ydoc_apply_v1(o->doc, p, len, &o->err);
+    case '2':
+        return command == '1' ? ydoc_apply_v1(o->doc, p, len, &o->err)
+                              : ydoc_apply_v2(o->doc, p, len, &o->err);
+    case 'X':
+        return ydoc_encode_snapshot_v1(o->doc, &o->out);
+    case 'Y':
+        return ydoc_encode_snapshot_v2(o->doc, &o->out);
+    case 'F':
+        return ydoc_encode_state_v2(o->doc, sv, len, &o->out, &o->err);
     case 'S':
         return ydoc_encode_state_vector(o->doc, &o->out);
     case 'E':
-        return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
+        return ydoc_encode_state_v1(o->doc, sv, len, &o->out, &o->err);
     case 'U':
         return emitted(o);
     case 'J':
