@@ -450,6 +450,10 @@ int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydo
 /* Appends one JSON object with every root under its name. */
 int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
 
+struct ydoc_id {
+    uint64_t client, clock;
+};
+
 /* ---- snapshots ---------------------------------------------------------------------- */
 
 /* Y.Snapshot: what a document knew and what of it was deleted at one time. Holds
@@ -493,11 +497,57 @@ int ydoc_new_from_snapshot(struct ydoc **out, struct ydoc *doc, const struct ydo
                            const struct ydoc_options *options,
                            struct ydoc_error *err) YDOC_MUST_USE;
 
-/* ---- relative positions ---------------------------------------------------------- */
-
-struct ydoc_id {
-    uint64_t client, clock;
+/* What a reader looks at: the document at `snapshot` (NULL: now), and, for a text,
+ * what has changed since `before` (NULL: nothing is compared). */
+struct ydoc_at {
+    const struct ydoc_snapshot *snapshot, *before;
+    /* computeYChange: appends the JSON that the attribute `ychange` of text is to have that
+     * was removed, or added, by the client id.client. NULL gives {"type":"removed"} and
+     * {"type":"added"}. Runs next to each other are joined only if the JSON has
+     * "user" (the number of the client) and "type". */
+    void (*change)(struct ydoc_buf *json, bool removed, const struct ydoc_id *id, void *ctx);
+    void *ctx;
 };
+
+/* Readers of the past. They want a document with keep_deleted; in another one what
+ * was deleted is missing. Types that are deleted now can still be read, and nested
+ * types are given as handles. A transaction is opened around each, which changes
+ * nothing: a callback may read the document and must not change it. What it
+ * returns, if not 0, ends the reading and is returned. */
+
+/* A piece of text, or an embed or nested type, as one op of Yjs's toDelta. */
+struct ydoc_run {
+    struct ydoc_slice text;         /* UTF-8 */
+    const struct ydoc_value *value; /* not NULL: this instead of text */
+    struct ydoc_slice attributes;   /* a JSON object, empty for none */
+};
+typedef int (*ydoc_run_fn)(const struct ydoc_run *run, void *ctx);
+
+/* Y.Text.toDelta(snapshot, before, computeYChange): run by run, or appended as JSON, in
+ * which nested types are as they are now. */
+int ydoc_text_runs_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at, ydoc_run_fn fn,
+                      void *ctx) YDOC_MUST_USE;
+int ydoc_text_delta_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at,
+                       struct ydoc_buf *out) YDOC_MUST_USE;
+/* Its plain text, appended. */
+int ydoc_text_string_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                        struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* typeListToArraySnapshot and typeMapGetAllSnapshot (in a list the key is empty). As Yjs
+ * gives them after it has split at the snapshot; where its callers do not, it takes
+ * values for old that were set later. A text in a list comes item by item. */
+typedef int (*ydoc_entry_fn)(struct ydoc_slice key, const struct ydoc_value *value, void *ctx);
+int ydoc_list_each_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                      ydoc_entry_fn fn, void *ctx) YDOC_MUST_USE;
+int ydoc_map_each_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                     ydoc_entry_fn fn, void *ctx) YDOC_MUST_USE;
+
+/* ydoc_read_root_json of ydoc_new_from_snapshot. */
+int ydoc_read_root_json_at(struct ydoc *doc, struct ydoc_slice root, enum ydoc_kind kind,
+                           const struct ydoc_snapshot *snapshot,
+                           struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* ---- relative positions ---------------------------------------------------------- */
 
 /* Y.RelativePosition: a place that moves with the text around it. It belongs to
  * the unit after it (assoc >= 0) or before it (assoc < 0); where there is none, to

@@ -6,10 +6,12 @@
  * error's words. Commands: N new document, 1 2 apply, S state vector, E F encode,
  * X Y snapshot, U updates since the last U, M m merge, D d diff, V v state vector
  * of an update, C c convert, P pending, J root as JSON, R relative position,
- * Q absolute position; of two letters the second is format v2. Others are refused.
+ * Q absolute position, and those of oracle_snapshots.h; of two letters the second is format v2.
+ * Others are refused.
  */
 #include <ydoc.h>
 
+#include "oracle_snapshots.h"
 #include "ydoc/read.h"
 
 #include <stdio.h>
@@ -232,6 +234,7 @@ static int handle_update(struct oracle *o, uint8_t command, const uint8_t *p, si
 
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
+    struct ydoc_slice payload = {p, len};
     const uint8_t *sv = len > 0 ? p : NULL;
     uint8_t pending[2];
 
@@ -269,7 +272,7 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
         ydoc_buf_append(&o->out, pending, 2);
         return 0;
     default:
-        return refuse(o, "unsupported");
+        return oracle_snapshots(o->doc, command, payload, &o->out);
     }
 }
 
