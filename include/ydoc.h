@@ -510,10 +510,10 @@ struct ydoc_at {
 };
 
 /* Readers of the past. They want a document with keep_deleted; in another one what
- * was deleted is missing. Types that are deleted now can still be read, and nested
- * types are given as handles. A transaction is opened around each, which changes
- * nothing: a callback may read the document and must not change it. What it
- * returns, if not 0, ends the reading and is returned. */
+ * was deleted is missing, or undefined in a map. Types that are deleted now can still be read, and
+ * nested types are given as handles. A transaction is opened around each, which changes nothing: a
+ * callback may read the document and must not change it. What it returns, if not 0, ends the
+ * reading and is returned. */
 
 /* A piece of text, or an embed or nested type, as one op of Yjs's toDelta. */
 struct ydoc_run {

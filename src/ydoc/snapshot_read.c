@@ -266,10 +266,18 @@ static void add_format(struct text_reading *t, const struct item *it)
         set_attribute(t, key, value);
 }
 
-/* The first element, which may be a type that is deleted now. */
+/* The first element, which may be a type that is deleted now. What was collected
+ * reads as undefined. */
 static void read_value(const struct ydoc *doc, const struct item *it, struct ydoc_value *value)
 {
+    static const uint8_t undefined[1] = {127};
+
     edit_read_value(doc, it, 0, value);
+    if (!item_countable(it)) {
+        value->tag = YDOC_VALUE_ANY;
+        value->any.p = undefined;
+        value->any.len = 1;
+    }
     if (item_kind(it) == WIRE_TYPE && doc->types.p[it->content].name != 0)
         value->name = store_key(doc, doc->types.p[it->content].name);
 }
@@ -475,8 +483,7 @@ static void read_map(struct reading *r)
 
         while (h != 0 && !snapshot_knows(&r->now_view, &doc->items.p[h]))
             h = doc->items.p[h].left;
-        if (h != 0 && item_countable(&doc->items.p[h]) &&
-            snapshot_shows(&r->now_view, &doc->items.p[h]))
+        if (h != 0 && snapshot_shows(&r->now_view, &doc->items.p[h]))
             give_elements((struct value_reading *)(void *)r, store_key(doc, doc->slots.p[s].key),
                           &doc->items.p[h], doc->items.p[h].len - 1);
     }
