@@ -318,6 +318,20 @@ static void write_client(const struct ydoc *doc, struct ydoc_buf *out, struct do
         write_item(doc, out, &doc->items.p[index_at(c, at)], 0, version);
 }
 
+void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                       struct ydoc_buf *out)
+{
+    struct client *c = &doc->clients.p[client];
+    struct place at = index_find(doc, c, clock - 1), first = {0, 0};
+    uint64_t n = count_from(c, first) - count_from(c, at) + 1;
+
+    lib0_write_varuint(out, n);
+    lib0_write_varuint(out, c->id);
+    lib0_write_varuint(out, 0);
+    for (at = first; n > 0; n--, index_next(c, &at))
+        write_item(doc, out, &doc->items.p[index_at(c, at)], 0, WIRE_OURS);
+}
+
 static void add_client(const struct ydoc *doc, struct update_writer *w, struct doc_part part)
 {
     struct client *c = &doc->clients.p[part.client];
@@ -385,7 +399,7 @@ static void add_client_deletes(const struct ydoc *doc, struct dset *d, uint32_t 
         dset_add(d, c->id, start, len);
 }
 
-static void add_all_deletes(const struct ydoc *doc, struct dset *d)
+void store_add_deletes(const struct ydoc *doc, struct dset *d)
 {
     const uint32_t *order = clients_descending(doc);
 
@@ -404,7 +418,7 @@ static int encode_snapshot(const struct ydoc *doc, enum wire_version version, st
     if (doc->broken)
         return YDOC_EBROKEN;
     dset_init(&d, &out->alloc);
-    add_all_deletes(doc, &d);
+    store_add_deletes(doc, &d);
     if (version == WIRE_V2)
         dset_write_v2(&d, out);
     else
@@ -505,7 +519,7 @@ static void encode_applied(const struct ydoc *doc, struct ydoc_slice sv, enum wi
     if (sv.p != NULL)
         read_state_vector(doc, sv.p, sv.len, have);
     dset_init(&deletes, &out->alloc);
-    add_all_deletes(doc, &deletes);
+    store_add_deletes(doc, &deletes);
     u.n = list_parts(doc, have, parts);
     u.deletes = &deletes;
     store_write_update(doc, &u, out);

@@ -450,6 +450,12 @@ struct doc_update {
     enum wire_version version;
 };
 void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+/* A client's structs that start below a clock, from the first one on, as a section
+ * of an update OURS. */
+void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                       struct ydoc_buf *out);
+/* Everything that is deleted, clients descending. */
+void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
 /* ydoc_apply_v1 of an update that is OURS and has been checked. */
