@@ -338,7 +338,11 @@ void store_finish_transaction(struct ydoc *doc);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
-/* ---- encode.c ---- */
+/* ---- encode_item.c, encode.c ---- */
+void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
+                      uint32_t offset, enum wire_version version); /* V1 or OURS */
+/* Points into the document. */
+void store_item_struct(const struct ydoc *doc, const struct item *it, struct wire_struct *s);
 /* A part of a document as an update: clients, descending, each from a clock below
  * its state on, and deletions, descending and in order. */
 struct doc_part {

@@ -3,7 +3,6 @@
  */
 #include "ydoc/wire.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define CLOCK_MAX UINT32_MAX
