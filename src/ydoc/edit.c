@@ -188,7 +188,7 @@ static int check_value(const struct ydoc_value *v)
         return is_named(v->kind) && lib0_utf16_len(v->name.p, v->name.len) < 0 ? YDOC_EMALFORMED
                                                                                : 0;
     case YDOC_VALUE_DOC:
-        if (v->name.len == 0 || lib0_utf16_len(v->name.p, v->name.len) < 0)
+        if (lib0_utf16_len(v->name.p, v->name.len) < 0)
             return YDOC_EMALFORMED;
         if (v->any.len == 0)
             return 0;
