@@ -572,6 +572,16 @@ static void write_type_json(struct writer *w, uint32_t type, enum ydoc_kind kind
     w->depth--;
 }
 
+int ydoc__read_type(const struct ydoc *doc, uint32_t type, enum ydoc_kind kind,
+                    enum text_style style, struct ydoc_buf *out)
+{
+    struct writer w = {doc, out, style, 0};
+    size_t len_before = out->len;
+
+    write_type_json(&w, type, kind);
+    return ydoc__buf_finish(out, len_before, NULL);
+}
+
 int ydoc__read_root(const struct ydoc *doc, struct ydoc_slice root, enum ydoc_kind kind,
                     enum text_style style, struct ydoc_buf *out)
 {

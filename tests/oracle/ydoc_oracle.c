@@ -5,10 +5,12 @@
  * u32le n, then a status byte (0 done, 1 refused) and the result or the
  * error's words. Commands: N new document, 1 apply, S state vector, E encode,
  * U updates since the last U, M merge, D diff, V state vector of an update,
- * P pending, J root as JSON. Others are refused.
+ * P pending, J root as JSON, O record events, o events since the last o.
+ * Others are refused.
  */
 #include <ydoc.h>
 
+#include "ydoc/events.h"
 #include "ydoc/read.h"
 
 #include <stdio.h>
@@ -21,6 +23,7 @@ struct oracle {
     struct ydoc *doc;
     struct ydoc_buf emitted; /* u32le length, bytes; repeated */
     uint32_t emitted_n;
+    struct ydoc_buf events, calls; /* JSON: of what is over, of the transaction being told */
     struct ydoc_buf out;
     struct ydoc_error err;
 };
@@ -53,6 +56,115 @@ static void on_update(struct ydoc *doc, struct ydoc_slice update, const void *or
     ydoc_buf_append(&o->emitted, update.p, update.len);
     o->emitted_n++;
 }
+
+/* ---- events ---- */
+
+static void add_text(struct ydoc_buf *b, const char *text)
+{
+    ydoc_buf_append(b, text, strlen(text));
+}
+
+static int add_event(struct ydoc_buf *b, struct ydoc *doc, struct ydoc_event *event)
+{
+    char kind[32];
+    int rc;
+
+    add_text(b, "{\"path\":");
+    rc = ydoc_event_path_json(event, b);
+    snprintf(kind, sizeof(kind),
+             ",\"kind\":%d,\"delta\":", (int)ydoc_type_kind(doc, ydoc_event_target(event)));
+    add_text(b, kind);
+    rc = rc != 0 ? rc : ydoc__event_delta(event, TEXT_TAGGED, b);
+    add_text(b, ",\"keys\":");
+    rc = rc != 0 ? rc : ydoc__event_keys(event, TEXT_TAGGED, b);
+    add_text(b, "}");
+    return rc;
+}
+
+static void on_events(struct ydoc *doc, struct ydoc_event *const *events, size_t n, void *ctx)
+{
+    struct oracle *o = ctx;
+
+    add_text(&o->calls, o->calls.len > 0 ? ",{\"root\":" : "{\"root\":");
+    text_write_string(&o->calls, ydoc_type_name(doc, ydoc_event_current_target(events[0])));
+    add_text(&o->calls, ",\"events\":[");
+    for (size_t i = 0; i < n; i++) {
+        add_text(&o->calls, i > 0 ? "," : "");
+        if (add_event(&o->calls, doc, events[i]) != 0)
+            abort();
+    }
+    add_text(&o->calls, "]}");
+}
+
+static void on_transaction(struct ydoc *doc, const struct ydoc_transaction *tx, void *ctx)
+{
+    struct oracle *o = ctx;
+
+    (void)doc;
+    if (o->calls.len == 0)
+        return;
+    add_text(&o->events, o->events.len > 0 ? ",{\"local\":" : "{\"local\":");
+    add_text(&o->events, tx->local ? "true,\"calls\":[" : "false,\"calls\":[");
+    ydoc_buf_append(&o->events, o->calls.p, o->calls.len);
+    add_text(&o->events, "]}");
+    ydoc_buf_reset(&o->calls);
+}
+
+static void add_guids(struct ydoc_buf *b, const struct ydoc_slice *guids, size_t n)
+{
+    add_text(b, "[");
+    for (size_t i = 0; i < n; i++) {
+        add_text(b, i > 0 ? "," : "");
+        text_write_string(b, guids[i]);
+    }
+    add_text(b, "]");
+}
+
+static void on_subdocs(struct ydoc *doc, const struct ydoc_subdocs *subdocs, void *ctx)
+{
+    struct oracle *o = ctx;
+
+    (void)doc;
+    add_text(&o->events, o->events.len > 0 ? ",{\"added\":" : "{\"added\":");
+    add_guids(&o->events, subdocs->added, subdocs->added_n);
+    add_text(&o->events, ",\"removed\":");
+    add_guids(&o->events, subdocs->removed, subdocs->removed_n);
+    add_text(&o->events, ",\"loaded\":");
+    add_guids(&o->events, subdocs->loaded, subdocs->loaded_n);
+    add_text(&o->events, "}");
+}
+
+/* All roots that there are now. */
+static int observe_events(struct oracle *o)
+{
+    struct ydoc_root root;
+    uint32_t iter = 0;
+    int rc = 0;
+
+    while (rc >= 0 && ydoc_next_root(o->doc, &iter, &root)) {
+        ydoc_type type;
+
+        rc = ydoc_root(o->doc, root.name, YDOC_KIND_UNKNOWN, &type);
+        if (rc == 0)
+            rc = ydoc_observe_deep(o->doc, type, on_events, o);
+    }
+    if (rc >= 0)
+        rc = ydoc_observe_transactions(o->doc, YDOC_AFTER_TRANSACTION, on_transaction, o);
+    if (rc >= 0)
+        rc = ydoc_observe_subdocs(o->doc, on_subdocs, o);
+    return rc < 0 ? rc : 0;
+}
+
+static int take_events(struct oracle *o)
+{
+    add_text(&o->out, "[");
+    ydoc_buf_append(&o->out, o->events.p, o->events.len);
+    add_text(&o->out, "]");
+    ydoc_buf_reset(&o->events);
+    return 0;
+}
+
+/* ---- documents ---- */
 
 /* `u8 n`, for each root `u8 kind, u8 length, name`. */
 static int declare_roots(struct oracle *o, const uint8_t *p, size_t len)
@@ -87,6 +199,8 @@ static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
     options.client_id = 4000000001u;
     ydoc_free(o->doc);
     ydoc_buf_reset(&o->emitted);
+    ydoc_buf_reset(&o->events);
+    ydoc_buf_reset(&o->calls);
     o->emitted_n = 0;
     rc = ydoc_new(&o->doc, &options);
     if (rc == 0)
@@ -190,6 +304,10 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
         return ydoc_encode_state_v1(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
     case 'U':
         return emitted(o);
+    case 'O':
+        return observe_events(o);
+    case 'o':
+        return take_events(o);
     case 'J':
         return read_root(o, p, len);
     case 'P':
@@ -227,6 +345,8 @@ int main(void)
 
     ydoc_buf_init(&o.out, NULL);
     ydoc_buf_init(&o.emitted, NULL);
+    ydoc_buf_init(&o.events, NULL);
+    ydoc_buf_init(&o.calls, NULL);
     while (fread(head, 1, 4, stdin) == 4) {
         uint32_t n = get_u32(head);
         uint8_t *request = n > 0 && n <= REQUEST_BYTES_MAX ? malloc(n) : NULL;
@@ -246,5 +366,7 @@ int main(void)
     ydoc_free(o.doc);
     ydoc_buf_fini(&o.out);
     ydoc_buf_fini(&o.emitted);
+    ydoc_buf_fini(&o.events);
+    ydoc_buf_fini(&o.calls);
     return status;
 }
