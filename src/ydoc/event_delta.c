@@ -220,11 +220,13 @@ static void add_op(struct walk *w)
 /* Goes on with an op of this kind, or ends the last one and begins it. */
 static void open_op(struct walk *w, enum ydoc_op_kind kind, void (*end)(struct walk *w))
 {
-    struct event_op op = {.kind = kind, .text = w->d->bytes.len, .first = count_values(w->d)};
+    struct event_op op = {.kind = kind};
 
     if (w->open && w->op.kind == kind)
         return;
-    end(w);
+    end(w); /* may write attributes */
+    op.text = w->d->bytes.len;
+    op.first = count_values(w->d);
     w->op = op;
     w->open = true;
 }
