@@ -322,8 +322,33 @@ static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
 }
 
+/* Yjs walks deletions client by client, in the order in which each lost its first
+ * item. Cleaning formats is where that shows. */
+static void note_order(struct ydoc *doc, struct tx *tx)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < tx->deleted.n; i++) {
+        struct span first = {tx->deleted.p[i].client, i, 0};
+
+        if (i == 0 || tx->deleted.p[i - 1].client != first.client)
+            VEC_PUSH(doc, tx->order, first);
+    }
+    sort_spans(tx->order.p, tx->order.n);
+    for (uint32_t i = 0; i < tx->order.n; i++) {
+        struct span s = tx->order.p[i];
+
+        if (kept == 0 || tx->order.p[kept - 1].clock != s.client)
+            tx->order.p[kept++] = (struct span){s.clock, s.client, 0};
+    }
+    tx->order.n = kept;
+    sort_spans(tx->order.p, tx->order.n);
+}
+
 void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 {
+    if (tx->formatted.n > 0)
+        note_order(doc, tx);
     tx->deleted.n = sort_and_merge_spans(tx->deleted.p, tx->deleted.n);
     accumulate_deleted(doc, tx);
 }

@@ -310,6 +310,22 @@ static void clean_deleted(struct ydoc *doc, const struct span *gone, uint32_t pa
     } while (index_next(c, &at));
 }
 
+/* The client's first span. */
+static uint32_t find_spans(const struct tx *tx, uint32_t client)
+{
+    uint32_t from = 0, to = tx->deleted.n;
+
+    while (from < to) {
+        uint32_t mid = from + (to - from) / 2;
+
+        if (tx->deleted.p[mid].client < client)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from;
+}
+
 void store_clean_formats(struct ydoc *doc, struct tx *tx)
 {
     uint32_t passed;
@@ -319,8 +335,12 @@ void store_clean_formats(struct ydoc *doc, struct tx *tx)
         find_new_formats(doc, &tx->touched.p[i]);
     store_begin(doc, NULL, true);
     passed = store_start_marks(doc);
-    for (uint32_t i = 0; i < tx->deleted.n; i++)
-        clean_deleted(doc, &tx->deleted.p[i], passed);
+    for (uint32_t i = 0; i < tx->order.n; i++) {
+        uint32_t client = tx->order.p[i].clock, k = find_spans(tx, client);
+
+        for (; k < tx->deleted.n && tx->deleted.p[k].client == client; k++)
+            clean_deleted(doc, &tx->deleted.p[k], passed);
+    }
     for (uint32_t i = 0; i < doc->dirty_texts.n; i++) {
         doc->types.p[doc->dirty_texts.p[i]].cleaning = false;
         clean_text(doc, doc->dirty_texts.p[i]);

@@ -163,6 +163,8 @@ struct tx {
     VEC(struct change) changed;      /* kept only while doc->notes_changes */
     VEC(struct subdoc_note) subdocs; /* kept only while doc->notes_subdocs */
     VEC(uint32_t) formatted;         /* formatted texts that a remote change touched */
+    VEC(struct span)
+    order; /* .clock: clients in the order of their first deletion, with formatted */
     const void *origin;
     bool local;
 };

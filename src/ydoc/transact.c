@@ -56,6 +56,7 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->cur.changed.n = 0;
     doc->cur.subdocs.n = 0;
     doc->cur.formatted.n = 0;
+    doc->cur.order.n = 0;
     doc->cur.origin = origin;
     doc->cur.local = local;
     doc->work.n = 0;
@@ -72,6 +73,7 @@ void store_free_tx(struct ydoc *doc, struct tx *tx)
     VEC_FREE(doc, tx->changed);
     VEC_FREE(doc, tx->subdocs);
     VEC_FREE(doc, tx->formatted);
+    VEC_FREE(doc, tx->order);
 }
 
 uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_t client)
