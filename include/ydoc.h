@@ -336,7 +336,97 @@ typedef void (*ydoc_update_fn)(struct ydoc *doc, struct ydoc_slice update, const
                                void *ctx);
 /* A number above 0 for ydoc_unobserve, or an error. */
 int ydoc_observe_updates(struct ydoc *doc, int version, ydoc_update_fn fn, void *ctx) YDOC_MUST_USE;
+/* Takes any observer away. Allowed inside callbacks: it is not called again. */
 void ydoc_unobserve(struct ydoc *doc, int number);
+
+/* At the end of a transaction, in this order: the observers of each changed type
+ * in the order in which the types were first changed; the deep observers; those
+ * of the transaction's end; formats are cleaned, what was deleted is collected;
+ * the update goes out; subdocuments are told. A type that is new, or was
+ * deleted, has not changed: its parent has. A root that nobody has declared
+ * (ydoc_root) has no events of its own.
+ *
+ * An event holds while its callback runs. It tells what happened between the
+ * state before its transaction and the state now: read it before you edit.
+ * Callbacks may edit; edits become transactions that run after this one. */
+struct ydoc_event;
+typedef void (*ydoc_event_fn)(struct ydoc *doc, struct ydoc_event *event, void *ctx);
+/* Events below one type, the nearest first. n is 0 if callbacks before this one
+ * have deleted all that changed. */
+typedef void (*ydoc_events_fn)(struct ydoc *doc, struct ydoc_event *const *events, size_t n,
+                               void *ctx);
+/* Y.Type.observe and observeDeep: numbers for ydoc_unobserve. An observer hears of
+ * changes that are made after it was added, and goes with its type. */
+int ydoc_observe(struct ydoc *doc, ydoc_type type, ydoc_event_fn fn, void *ctx) YDOC_MUST_USE;
+int ydoc_observe_deep(struct ydoc *doc, ydoc_type type, ydoc_events_fn fn, void *ctx) YDOC_MUST_USE;
+
+ydoc_type ydoc_event_target(const struct ydoc_event *event); /* the type that changed */
+/* The type whose observer is being called. */
+ydoc_type ydoc_event_current_target(const struct ydoc_event *event);
+const void *ydoc_event_origin(const struct ydoc_event *event);
+bool ydoc_event_is_local(const struct ydoc_event *event);
+/* Did the list (text, elements, children) change? */
+bool ydoc_event_list_changed(const struct ydoc_event *event);
+/* Keys or attributes that were set or deleted, also to the same value. Start with *iter = 0. */
+bool ydoc_event_next_key(const struct ydoc_event *event, uint32_t *iter, struct ydoc_slice *key);
+/* Appends where the target is, seen from the current target: a list of keys and indexes. */
+int ydoc_event_path_json(struct ydoc_event *event, struct ydoc_buf *out) YDOC_MUST_USE;
+
+enum ydoc_key_action { YDOC_KEY_ADD, YDOC_KEY_UPDATE, YDOC_KEY_DELETE };
+struct ydoc_key_change {
+    struct ydoc_slice key;
+    enum ydoc_key_action action;
+    struct ydoc_value old; /* not of ADD. A type in it is deleted: its handle finds nothing */
+};
+/* Yjs's event.keys: the keys whose value is another one. Start with *iter = 0. */
+bool ydoc_event_next_key_change(const struct ydoc_event *event, uint32_t *iter,
+                                struct ydoc_key_change *out);
+/* Appends {"key": {"action": "add" | "update" | "delete", "oldValue": …}}, values as
+ * ydoc_read_root_json writes them. */
+int ydoc_event_keys_json(const struct ydoc_event *event, struct ydoc_buf *out) YDOC_MUST_USE;
+
+enum ydoc_op_kind { YDOC_OP_INSERT, YDOC_OP_RETAIN, YDOC_OP_DELETE };
+/* One step of a delta. What is inserted is `text`, or (text.p NULL) `values`
+ * values: several into a list, one embed or type into a text. */
+struct ydoc_op {
+    enum ydoc_op_kind kind;
+    uint32_t len;                 /* UTF-16 units, or elements */
+    struct ydoc_slice text;       /* UTF-8 */
+    struct ydoc_slice attributes; /* a JSON object, or p NULL; in a RETAIN null ends an attribute */
+    uint32_t first, values;       /* for ydoc_event_value: first .. first + values - 1 */
+};
+/* Yjs's event.delta. Start with *iter = 0. 1: *out is the next step; 0: the end;
+ * or an error. Worked out at the first call and kept with the event; slices hold until the event
+ * ends. As in Yjs, asking for a text's delta deletes the redundant formats that
+ * it comes across, as a transaction of its own. */
+int ydoc_event_next_op(struct ydoc_event *event, uint32_t *iter, struct ydoc_op *out) YDOC_MUST_USE;
+bool ydoc_event_value(const struct ydoc_event *event, uint32_t number, struct ydoc_value *out);
+/* Appends the delta as JSON: {"insert": …, "attributes": {…}}, {"retain": n}, {"delete": n}. What
+ * is inserted is a list of values, in a text a string or one value. */
+int ydoc_event_delta_json(struct ydoc_event *event, struct ydoc_buf *out) YDOC_MUST_USE;
+
+enum ydoc_moment {
+    YDOC_BEFORE_TRANSACTION,     /* Yjs's beforeTransaction. The callback must not edit */
+    YDOC_AFTER_TRANSACTION,      /* afterTransaction: after the observers of types */
+    YDOC_AFTER_ALL_TRANSACTIONS, /* afterAllTransactions: nothing waits any more; tx is NULL */
+};
+struct ydoc_transaction {
+    const void *origin;
+    bool local;
+};
+typedef void (*ydoc_transaction_fn)(struct ydoc *doc, const struct ydoc_transaction *tx, void *ctx);
+int ydoc_observe_transactions(struct ydoc *doc, enum ydoc_moment moment, ydoc_transaction_fn fn,
+                              void *ctx) YDOC_MUST_USE;
+
+/* Guids of subdocuments. `loaded`: those that are to be loaded now, inserted here
+ * or marked autoLoad. */
+struct ydoc_subdocs {
+    const struct ydoc_slice *added, *removed, *loaded;
+    size_t added_n, removed_n, loaded_n;
+};
+typedef void (*ydoc_subdocs_fn)(struct ydoc *doc, const struct ydoc_subdocs *subdocs, void *ctx);
+/* Y.Doc.on('subdocs'), once a transaction (Yjs tells removals twice). */
+int ydoc_observe_subdocs(struct ydoc *doc, ydoc_subdocs_fn fn, void *ctx) YDOC_MUST_USE;
 
 /* ---- what has changed ------------------------------------------------------ */
 

@@ -43,6 +43,8 @@ static void close_doc(struct oracle *o)
     o->doc = NULL;
     ydoc_buf_reset(&o->emitted);
     o->emitted_n = 0;
+    ydoc_buf_reset(&o->events);
+    ydoc_buf_reset(&o->calls);
 }
 
 static void on_update(struct ydoc *doc, struct ydoc_slice update, const void *origin, void *ctx)
@@ -347,13 +349,29 @@ static const struct {
     bool needs_doc;
     int (*run)(struct oracle *o, const uint8_t *p, size_t len);
 } handlers[] = {
-    {'N', false, new_doc},      {'1', true, apply_v1},          {'S', true, state_vector},
-    {'E', true, encode_v1},     {'J', true, read_root},         {'U', true, emitted},
-    {'M', false, merge_v1},     {'D', false, diff_v1},          {'V', false, update_sv_v1},
-    {'P', true, pending},       {'T', true, oracle_edit},       {'2', true, apply_v2},
-    {'F', true, encode_v2},     {'m', false, merge_v2},         {'d', false, diff_v2},
-    {'v', false, update_sv_v2}, {'C', false, convert_v1_to_v2}, {'c', false, convert_v2_to_v1},
-    {'R', true, make_position}, {'Q', true, resolve_position},  {'X', true, snapshot_v1},
+    {'O', true, oracle_observe_events},
+    {'o', true, oracle_take_events},
+    {'N', false, new_doc},
+    {'1', true, apply_v1},
+    {'S', true, state_vector},
+    {'E', true, encode_v1},
+    {'J', true, read_root},
+    {'U', true, emitted},
+    {'M', false, merge_v1},
+    {'D', false, diff_v1},
+    {'V', false, update_sv_v1},
+    {'P', true, pending},
+    {'T', true, oracle_edit},
+    {'2', true, apply_v2},
+    {'F', true, encode_v2},
+    {'m', false, merge_v2},
+    {'d', false, diff_v2},
+    {'v', false, update_sv_v2},
+    {'C', false, convert_v1_to_v2},
+    {'c', false, convert_v2_to_v1},
+    {'R', true, make_position},
+    {'Q', true, resolve_position},
+    {'X', true, snapshot_v1},
     {'Y', true, snapshot_v2},
 };
 
@@ -401,6 +419,8 @@ int command_oracle(void)
     ydoc_buf_init(&o.out, NULL);
     ydoc_buf_init(&o.emitted, NULL);
     ydoc_buf_init(&o.roots, NULL);
+    ydoc_buf_init(&o.events, NULL);
+    ydoc_buf_init(&o.calls, NULL);
     while (fread(head, 1, 4, stdin) == 4) {
         uint32_t n = get_u32(head);
         uint8_t *request = n > 0 && n <= REQUEST_BYTES_MAX ? malloc(n) : NULL;
@@ -421,5 +441,7 @@ int command_oracle(void)
     ydoc_buf_fini(&o.out);
     ydoc_buf_fini(&o.emitted);
     ydoc_buf_fini(&o.roots);
+    ydoc_buf_fini(&o.events);
+    ydoc_buf_fini(&o.calls);
     return status;
 }
