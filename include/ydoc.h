@@ -33,8 +33,13 @@
 extern "C" {
 #endif
 
+#define YDOC_VERSION "0.1.0"
+
+/* What is declared from here to the end of the file can be linked against; the
+ * library keeps everything else to itself (it is compiled hidden). */
 #if defined(__GNUC__)
 #define YDOC_MUST_USE __attribute__((warn_unused_result))
+#pragma GCC visibility push(default)
 #else
 #define YDOC_MUST_USE
 #endif
@@ -630,6 +635,10 @@ void ydoc_awareness_add(struct ydoc_buf *out, const struct ydoc_awareness_entry 
 /* Valid JSON text, all of it, UTF-8, nested at most `nesting_max` deep? */
 int ydoc_validate_json(const uint8_t *json, size_t len, uint32_t nesting_max,
                        struct ydoc_error *err) YDOC_MUST_USE;
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -475,24 +475,31 @@ void any_write_json(struct ydoc_buf *out, struct ydoc_slice value)
     write_json(out, &r);
 }
 
-void any_store(struct ydoc_buf *out, struct ydoc_slice value)
+static void store_canonical(struct ydoc_buf *out, struct ydoc_slice value)
 {
-    struct ydoc_buf canonical;
-
-    if (!any_is_canonical(value)) {
-        ydoc_buf_init(&canonical, &out->alloc);
-        any_write(&canonical, value);
-        if (canonical.failed)
-            out->failed = true;
-        else
-            any_store(out, ydoc_buf_slice(&canonical));
-        ydoc_buf_fini(&canonical);
-    } else if (any_is_json(value)) {
+    if (any_is_json(value)) {
         any_write_json(out, value);
     } else {
         lib0_write_u8(out, 0);
         ydoc_buf_append(out, value.p, value.len);
     }
+}
+
+void any_store(struct ydoc_buf *out, struct ydoc_slice value)
+{
+    struct ydoc_buf canonical;
+
+    if (any_is_canonical(value)) {
+        store_canonical(out, value);
+        return;
+    }
+    ydoc_buf_init(&canonical, &out->alloc);
+    any_write(&canonical, value);
+    if (canonical.failed)
+        out->failed = true;
+    else
+        store_canonical(out, ydoc_buf_slice(&canonical));
+    ydoc_buf_fini(&canonical);
 }
 
 void any_stored_to_json(struct ydoc_buf *out, struct ydoc_slice stored)
@@ -678,8 +685,7 @@ static bool any_is_falsy(struct ydoc_slice v)
 }
 
 struct doc_options {
-    struct ydoc_slice meta;
-    bool no_gc, auto_load;
+    struct ydoc_slice gc, auto_load, meta; /* encoded; empty where Yjs takes its default */
 };
 
 static struct doc_options read_doc_options(struct ydoc_slice options, struct ydoc_slice *guid)
@@ -696,42 +702,64 @@ static struct doc_options read_doc_options(struct ydoc_slice options, struct ydo
 
         ydoc__any_skip(&r, YDOC__NESTING_MAX);
         value.len = (size_t)(r.p - value.p);
+        if (value.p[0] == ANY_UNDEFINED)
+            value.len = 0;
         if (slice_is(key, "gc"))
-            o.no_gc = value.p[0] != 127 && any_is_falsy(value);
+            o.gc = value;
         else if (slice_is(key, "autoLoad"))
-            o.auto_load = !any_is_falsy(value);
+            o.auto_load = value;
         else if (slice_is(key, "meta"))
             o.meta = value;
-        else if (slice_is(key, "guid") && value.p[0] == 119) {
+        else if (slice_is(key, "guid") && value.len > 0 && value.p[0] == ANY_STRING) {
             struct lib0_reader g;
 
             lib0_reader_init(&g, value.p + 1, value.len - 1);
             *guid = lib0_read_varbytes(&g);
         }
     }
-    if (o.meta.len > 0 && (o.meta.p[0] == 126 || o.meta.p[0] == 127))
+    if (o.meta.len > 0 && o.meta.p[0] == ANY_NULL)
         o.meta.len = 0;
     return o;
+}
+
+static void write_option(struct ydoc_buf *out, const char *name, struct ydoc_slice value)
+{
+    if (value.len > 0) {
+        lib0_write_varbytes(out, name, strlen(name));
+        any_write(out, value);
+    }
+}
+
+static void write_options(struct ydoc_buf *out, const struct doc_options *o)
+{
+    unsigned n = 0u + (o->gc.len > 0) + (o->auto_load.len > 0) + (o->meta.len > 0);
+
+    lib0_write_u8(out, ANY_OBJECT);
+    lib0_write_varuint(out, n);
+    write_option(out, "gc", o->gc);
+    write_option(out, "autoLoad", o->auto_load);
+    write_option(out, "meta", o->meta);
+}
+
+void any_keep_doc_options(struct ydoc_buf *out, struct ydoc_slice options, struct ydoc_slice *guid)
+{
+    struct doc_options o = read_doc_options(options, guid);
+
+    write_options(out, &o);
 }
 
 /* {gc: false}, {autoLoad: true}, {meta: …}: what is unusual of them, in this
  * order, and nothing else. */
 void any_write_doc_options(struct ydoc_buf *out, struct ydoc_slice options, struct ydoc_slice *guid)
 {
+    static const uint8_t no[] = {ANY_FALSE}, yes[] = {ANY_TRUE};
     struct doc_options o = read_doc_options(options, guid);
+    bool no_gc = o.gc.len > 0 && any_is_falsy(o.gc);
+    bool auto_load = o.auto_load.len > 0 && !any_is_falsy(o.auto_load);
 
-    lib0_write_u8(out, ANY_OBJECT);
-    lib0_write_varuint(out, (uint64_t)o.no_gc + o.auto_load + (o.meta.len > 0));
-    if (o.no_gc) {
-        lib0_write_varbytes(out, "gc", 2);
-        lib0_write_u8(out, ANY_FALSE);
-    }
-    if (o.auto_load) {
-        lib0_write_varbytes(out, "autoLoad", 8);
-        lib0_write_u8(out, ANY_TRUE);
-    }
-    if (o.meta.len > 0) {
-        lib0_write_varbytes(out, "meta", 4);
-        any_write(out, o.meta);
-    }
+    o.gc.p = no;
+    o.gc.len = no_gc;
+    o.auto_load.p = yes;
+    o.auto_load.len = auto_load;
+    write_options(out, &o);
 }

@@ -42,4 +42,8 @@ void any_stored_to_json(struct ydoc_buf *out, struct ydoc_slice stored);
 void any_write_doc_options(struct ydoc_buf *out, struct ydoc_slice options,
                            struct ydoc_slice *guid);
 
+/* The same with the values that were given, as the document shows them: Yjs
+ * writes `true` for an autoLoad of 1. */
+void any_keep_doc_options(struct ydoc_buf *out, struct ydoc_slice options, struct ydoc_slice *guid);
+
 #endif

@@ -141,6 +141,19 @@ static void write_format(struct ydoc_buf *out, struct ydoc_slice body, enum wire
     write_stored(out, value, version);
 }
 
+static void write_doc(struct ydoc_buf *out, struct ydoc_slice body)
+{
+    struct lib0_reader r;
+    struct ydoc_slice guid, options;
+
+    lib0_reader_init(&r, body.p, body.len);
+    guid = lib0_read_varbytes(&r);
+    options.p = r.p;
+    options.len = lib0_left(&r);
+    lib0_write_varbytes(out, guid.p, guid.len);
+    any_write_doc_options(out, options, &guid);
+}
+
 static void write_content(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
                           uint32_t offset, enum wire_version version)
 {
@@ -173,8 +186,8 @@ static void write_content(const struct ydoc *doc, struct ydoc_buf *out, const st
     case WIRE_FORMAT:
         write_format(out, body, version);
         break;
-    default: /* A Doc is kept as it is written. */
-        lib0_write_raw(out, body.p, it->bytes);
+    default:
+        write_doc(out, body);
     }
 }
 

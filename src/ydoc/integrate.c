@@ -264,7 +264,7 @@ static void write_value_body(struct ydoc_buf *out, struct ydoc_buf *one,
         key = lib0_read_varbytes(&r);
         body.p = r.p;
         body.len = lib0_left(&r);
-        any_write_doc_options(one, body, &key);
+        any_keep_doc_options(one, body, &key);
         lib0_write_varbytes(out, key.p, key.len);
         ydoc_buf_append(out, one->p, one->len);
         return;

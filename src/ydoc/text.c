@@ -288,38 +288,34 @@ void text_write_any(struct ydoc_buf *out, struct lib0_reader *r, enum text_style
     }
 }
 
+/* Options that are not there have the defaults of Yjs. */
 void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_style style)
 {
-    struct lib0_reader r, meta;
-    bool gc = true, auto_load = false, has_meta = false;
-    uint64_t n;
+    static const char *const names[] = {"gc", "autoLoad", "meta"};
+    static const char *const defaults[] = {"true", "false", "null"};
+    struct lib0_reader r, value[3];
+    bool given[3] = {false, false, false};
 
     lib0_reader_init(&r, body.p, body.len);
-    lib0_reader_init(&meta, NULL, 0);
     write_cstr(out, style == TEXT_TAGGED ? "{\"$doc\":" : "{\"guid\":");
     text_write_string(out, lib0_read_varbytes(&r));
     lib0_read_u8(&r);
-    for (n = lib0_read_varuint(&r); n > 0; n--) {
+    for (uint64_t n = lib0_read_varuint(&r); n > 0; n--) {
         struct ydoc_slice key = lib0_read_varbytes(&r);
+        int which = key.len == 2 ? 0 : key.len == 8 ? 1 : 2;
 
-        if (key.len == 2)
-            gc = false;
-        else if (key.len == 8)
-            auto_load = true;
-        else {
-            meta = r;
-            has_meta = true;
-        }
+        value[which] = r;
+        given[which] = true;
         ydoc__any_skip(&r, YDOC__NESTING_MAX);
     }
-    if (style == TEXT_TAGGED) {
-        write_cstr(out, gc ? ",\"gc\":true" : ",\"gc\":false");
-        write_cstr(out,
-                   auto_load ? ",\"autoLoad\":true,\"meta\":" : ",\"autoLoad\":false,\"meta\":");
-        if (has_meta)
-            text_write_any(out, &meta, style);
+    for (int i = 0; i < 3 && style == TEXT_TAGGED; i++) {
+        write_cstr(out, ",\"");
+        write_cstr(out, names[i]);
+        write_cstr(out, "\":");
+        if (given[i])
+            text_write_any(out, &value[i], style);
         else
-            write_cstr(out, "null");
+            write_cstr(out, defaults[i]);
     }
     lib0_write_u8(out, '}');
 }
