@@ -13,7 +13,7 @@
  * carry the unit alone, JSON carries both.
  */
 #include "ydoc/edit.h"
-#include "ydoc/json.h"
+#include "ydoc/json_walk.h"
 #include "ydoc/text.h"
 
 #include <string.h>
@@ -315,11 +315,6 @@ int ydoc_relpos_to_json(const struct ydoc_relpos *pos, struct ydoc_buf *out)
     return ydoc__buf_finish(out, len_before, NULL);
 }
 
-static bool slice_is(struct ydoc_slice s, const char *word)
-{
-    return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
-}
-
 static bool read_json_uint(struct ydoc_slice digits, uint64_t *out)
 {
     *out = 0;
@@ -347,56 +342,42 @@ static bool read_json_int(struct ydoc_slice s, int64_t *out)
 
 static bool read_json_id(struct ydoc_slice value, struct ydoc_id *id)
 {
-    bool client = false, clock = false;
-    struct ydoc_slice inside, key;
+    struct ydoc_slice client, clock;
 
-    if (*value.p != '{')
-        return false;
-    for (inside = json_inside(value); json_next_member(&inside, &key, &value);) {
-        if (slice_is(key, "client"))
-            client = read_json_uint(value, &id->client);
-        else if (slice_is(key, "clock"))
-            clock = read_json_uint(value, &id->clock);
-    }
-    return client && clock;
+    return json_find(value, "client", &client) && json_find(value, "clock", &clock) &&
+           read_json_uint(client, &id->client) && read_json_uint(clock, &id->clock);
 }
 
-static const char *read_json_member(struct ydoc_slice key, struct ydoc_slice value,
-                                    struct ydoc_relpos *out, struct ydoc_buf *name)
+static bool find_given(struct ydoc_slice object, const char *name, struct ydoc_slice *value)
 {
-    if (slice_is(value, "null"))
-        return NULL;
-    if (slice_is(key, "type")) {
-        out->parts |= YDOC_RELPOS_TYPE;
-        return read_json_id(value, &out->type) ? NULL : "type is no id";
-    }
-    if (slice_is(key, "item")) {
-        out->parts |= YDOC_RELPOS_ITEM;
-        return read_json_id(value, &out->item) ? NULL : "item is no id";
-    }
-    if (slice_is(key, "tname")) {
-        out->parts |= YDOC_RELPOS_ROOT;
-        if (*value.p != '"')
-            return "tname is no string";
-        json_unescape(name, json_inside(value));
-        return NULL;
-    }
-    if (slice_is(key, "assoc"))
-        return read_json_int(value, &out->assoc) ? NULL : "assoc is no integer";
-    return NULL;
+    return json_find(object, name, value) && !json_is(*value, "null");
 }
 
 static const char *read_json(struct ydoc_slice json, struct ydoc_relpos *out, struct ydoc_buf *name)
 {
-    struct ydoc_slice inside, key, value;
-    const char *why = NULL;
+    struct ydoc_slice value;
 
     if (*json.p != '{')
         return "a relative position is an object";
-    inside = json_inside(json);
-    while (why == NULL && json_next_member(&inside, &key, &value))
-        why = read_json_member(key, value, out, name);
-    return why != NULL || out->parts != 0 ? why : "neither item nor type nor tname";
+    if (find_given(json, "type", &value)) {
+        out->parts |= YDOC_RELPOS_TYPE;
+        if (!read_json_id(value, &out->type))
+            return "type is no id";
+    }
+    if (find_given(json, "item", &value)) {
+        out->parts |= YDOC_RELPOS_ITEM;
+        if (!read_json_id(value, &out->item))
+            return "item is no id";
+    }
+    if (find_given(json, "tname", &value)) {
+        out->parts |= YDOC_RELPOS_ROOT;
+        if (!json_is_string(value))
+            return "tname is no string";
+        json_write_text(name, value);
+    }
+    if (find_given(json, "assoc", &value) && !read_json_int(value, &out->assoc))
+        return "assoc is no integer";
+    return out->parts != 0 ? NULL : "neither item nor type nor tname";
 }
 
 int ydoc_relpos_from_json(struct ydoc_relpos *out, struct ydoc_slice json, struct ydoc_buf *name,

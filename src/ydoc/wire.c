@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/quick.h"
+
 #define CLOCK_MAX UINT32_MAX
 
 struct ydoc_limits ydoc__limits(const struct ydoc_limits *limits)
@@ -299,10 +301,14 @@ static void read_struct(struct lib0_reader *r, struct wire_struct *s, uint32_t n
 
 void wire_read_section(struct lib0_reader *r, struct wire_section *s)
 {
-    const uint8_t *at = r->p;
+    const uint8_t *at = r->p, *client;
     uint64_t n = lib0_read_varuint(r);
 
+    client = r->p;
     s->client = lib0_read_varuint(r);
+    s->client_bytes = 0;
+    if (r->why == NULL && r->p - client <= 8 && r->end - client >= 8)
+        quick_note_client(s, client, (size_t)(r->p - client));
     s->clock = read_clock(r);
     /* A struct takes at least two bytes; the bound makes `left` fit as well. */
     if (n > lib0_left(r) / 2 || n > UINT32_MAX) {
@@ -312,6 +318,16 @@ void wire_read_section(struct lib0_reader *r, struct wire_section *s)
     }
     s->left = r->why == NULL ? (uint32_t)n : 0;
     s->p = r->p;
+}
+
+struct wire_section wire_section_at(uint64_t client, const uint8_t *p, uint32_t clock,
+                                    uint32_t left)
+{
+    struct wire_section s = {p, client, clock, left, 0, 0, 0};
+    uint8_t bytes[LIB0_VARUINT_BYTES_MAX + 2] = {0};
+
+    quick_note_client(&s, bytes, (size_t)(lib0_put_varuint(bytes, client) - bytes));
+    return s;
 }
 
 /* Items of a client only depend on what the client did before. Yjs does not
@@ -395,6 +411,8 @@ bool wire_next(struct lib0_reader *r, struct wire_section *s, struct wire_struct
 {
     const uint8_t *at = r->p;
 
+    if (quick_next(r, s, out))
+        return true;
     if (s->left == 0 || !next_struct(r, s, out, NULL, nesting_max))
         return false;
     return out->len > 0 || next_after_empty(r, s, out, at, nesting_max);
@@ -484,6 +502,7 @@ void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len)
     w->budget = UINT64_MAX;
     w->code = YDOC_EMALFORMED;
     w->columns = NULL;
+    w->notes.n = w->notes.cap = 0;
     start_walk(w);
 }
 
@@ -502,6 +521,7 @@ void wire_walk_open(struct wire_walk *w, const struct wire_input *in)
     w->budget = in->limits->structs_max;
     w->code = YDOC_EMALFORMED;
     w->columns = NULL;
+    w->notes.n = w->notes.cap = 0;
     if (in->update.len > in->limits->update_bytes_max)
         wire_walk_fail(w, YDOC_ELIMIT, "update is too long");
     else if (in->version == WIRE_V2)
@@ -539,10 +559,13 @@ bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
         if (w->r.why != NULL || w->sections_left == 0)
             return false;
         w->sections_left--;
-        if (w->columns != NULL)
+        if (w->columns != NULL) {
             wire__read_section_v2(w);
-        else
-            wire_read_section(&w->r, &w->section);
+            continue;
+        }
+        wire_read_section(&w->r, &w->section);
+        if (w->notes.n < w->notes.cap)
+            w->notes.v[w->notes.n++] = w->section;
     }
     return false;
 }
@@ -567,25 +590,41 @@ int wire_walk_error(const struct wire_walk *w, struct ydoc_error *err)
     return ydoc__error(err, w->code, w->r.fail_at, "byte %zu: %s", w->r.fail_at, w->r.why);
 }
 
-int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
-                  struct wire_counts *counts, struct ydoc_error *err)
+/* Counts ranges up to limits->structs_max and a little more. */
+static void validate_deletes(struct wire_deletes *d, const struct ydoc_limits *limits,
+                             struct wire_counts *counts)
+{
+    struct wire_range range;
+
+    while (counts->structs + counts->ranges <= limits->structs_max) {
+        while (quick_range(d, &range))
+            counts->ranges++;
+        if (!wire_deletes_next(d, &range))
+            return;
+        counts->ranges++;
+    }
+}
+
+int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *limits,
+                         struct wire_counts *counts, struct wire_notes *notes,
+                         struct ydoc_error *err)
 {
     struct wire_walk w;
     struct wire_struct s;
     struct wire_deletes d;
-    struct wire_range range;
 
     memset(counts, 0, sizeof(*counts));
-    if (len > limits->update_bytes_max)
-        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed", len,
-                           limits->update_bytes_max);
-    wire_walk_init(&w, update, len);
+    if (update.len > limits->update_bytes_max)
+        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed",
+                           update.len, limits->update_bytes_max);
+    wire_walk_init(&w, update.p, update.len);
     w.nesting_max = limits->nesting_max;
+    w.notes = *notes;
     counts->sections = w.sections_left;
     if (counts->sections > limits->clients_max)
         return ydoc__error(err, YDOC_ELIMIT, 0, "update of %llu clients, at most %u are allowed",
                            (unsigned long long)counts->sections, limits->clients_max);
-    while (wire_walk_next(&w, &s)) {
+    while (quick_next(&w.r, &w.section, &s) || wire_walk_next(&w, &s)) {
         counts->structs++;
         counts->body_bytes += s.body.len;
         if (counts->structs > limits->structs_max)
@@ -593,14 +632,23 @@ int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *l
     }
     if (w.r.why != NULL)
         return lib0_error(&w.r, err);
+    notes->n = w.notes.n;
     counts->deletes_at = lib0_offset(&w.r);
     wire_deletes_init(&d, &w.r);
-    while (counts->structs + counts->ranges <= limits->structs_max && wire_deletes_next(&d, &range))
-        counts->ranges++;
+    validate_deletes(&d, limits, counts);
     if (counts->structs + counts->ranges > limits->structs_max)
         return ydoc__error(err, YDOC_ELIMIT, lib0_offset(&d.r),
                            "more than %u structs and delete ranges", limits->structs_max);
     return lib0_error(&d.r, err);
+}
+
+int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                  struct wire_counts *counts, struct ydoc_error *err)
+{
+    struct ydoc_slice bytes = {update, len};
+    struct wire_notes none = {NULL, 0, 0};
+
+    return wire_validate_noting(bytes, limits, counts, &none, err);
 }
 
 int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,

@@ -28,7 +28,5 @@ int oracle_new_doc(const struct oracle *o, struct ydoc **doc);
 
 /* The command T: local edits. */
 int oracle_edit(struct oracle *o, const uint8_t *p, size_t len);
-/* Relative positions and snapshots; refuses any other command as unknown. */
-int oracle_past(struct oracle *o, uint8_t command, const uint8_t *p, size_t len);
 
 #endif

@@ -1,10 +1,10 @@
-/* oracle_past - the oracle's commands for snapshots and relative positions.
- * docs/ydoc-oracle.md says what each takes and gives. */
+/* oracle_snapshots - see oracle_snapshots.h. */
+#include "ydoc_cli/oracle_snapshots.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "ydoc/text.h"
-#include "ydoc_cli/oracle.h"
 
 struct past {
     struct ydoc *doc;
@@ -220,100 +220,34 @@ static int position_from_json(struct ydoc_slice json, struct ydoc_buf *out)
     return rc;
 }
 
-/* `u8 kind, u8 name length, name, i32le index, i8 assoc`. */
-static int make_position(struct oracle *o, struct ydoc_slice in)
+int oracle_snapshots(struct ydoc *doc, uint8_t command, struct ydoc_slice payload,
+                     struct ydoc_buf *out)
 {
-    struct ydoc_relpos pos;
-    struct ydoc_slice name;
-    ydoc_type type;
-    int rc;
-
-    if (in.len < 7 || in.len - 7 != in.p[1])
-        return oracle_refuse(o, "a kind, a name, an index and an assoc are wanted");
-    if (get_u32(in.p + in.len - 5) > INT32_MAX)
-        return oracle_refuse(o, "the index is below 0");
-    name.p = in.p + 2;
-    name.len = in.p[1];
-    rc = ydoc_root(o->doc, name, (enum ydoc_kind)in.p[0], &type);
-    if (rc == 0)
-        rc = ydoc_relpos_from_index(o->doc, type, get_u32(in.p + in.len - 5),
-                                    (int8_t)in.p[in.len - 1], &pos);
-    return rc == 0 ? ydoc_relpos_encode(&pos, &o->out) : rc;
-}
-
-static int resolve_position(struct oracle *o, struct ydoc_slice in)
-{
-    struct ydoc_position at;
-    struct ydoc_relpos pos;
-    int rc = ydoc_relpos_decode(&pos, in.p, in.len, &o->err);
-    uint8_t index[4];
-
-    if (rc == 0)
-        rc = ydoc_relpos_resolve(o->doc, &pos, true, &at);
-    if (rc != 0 && rc != YDOC_ENOENT)
-        return rc;
-    if (rc != 0)
-        at.index = UINT32_MAX;
-    for (size_t i = 0; i < 4; i++)
-        index[i] = (uint8_t)(at.index >> 8 * i);
-    ydoc_buf_append(&o->out, index, 4);
-    return 0;
-}
-
-static int positions(struct oracle *o, uint8_t command, struct ydoc_slice in)
-{
-    switch (command) {
-    case 'R':
-        return make_position(o, in);
-    case 'Q':
-        return resolve_position(o, in);
-    case 'Z':
-        return position_to_json(in, &o->out);
-    default:
-        return position_from_json(in, &o->out);
-    }
-}
-
-static int snapshots(struct past *j, uint8_t command, struct ydoc_slice in)
-{
-    switch (command) {
-    case 'A':
-    case 'a':
-        return read_delta(j, command == 'a');
-    case 'B':
-        return read_string(j);
-    case 'G':
-        return restore(j, in);
-    case 'H':
-        return read_values(j);
-    case 'W':
-        return recode(j, in);
-    default:
-        return contains(j, command == 'o');
-    }
-}
-
-int oracle_past(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
-{
-    static const char all[] = "RQZzAaBHOoGW", parts[] = "000033232200";
-    const char *at = command != 0 ? strchr(all, command) : NULL;
-    struct ydoc_slice in = {p, len};
+    static const char lists[] = "AaBHIi", parts[] = "332322";
+    const char *at = command != 0 ? strchr(lists, command) : NULL;
     struct past j = {0};
-    uint32_t n;
-    int rc;
+    int rc = YDOC_EMALFORMED;
 
-    if (at == NULL)
-        return oracle_refuse(o, "unknown command");
-    if (o->doc == NULL)
-        return oracle_refuse(o, "no document: N makes one");
-    if (strchr("RQZz", command) != NULL)
-        return positions(o, command, in);
-    n = (uint32_t)(parts[at - all] - '0');
-    if (n > 0 && !read_parts(&j, in, n))
-        return oracle_refuse(o, "a list of %u is wanted", n);
-    j.doc = o->doc;
-    j.out = &o->out;
-    rc = snapshots(&j, command, in);
+    j.doc = doc;
+    j.out = out;
+    if (at != NULL && !read_parts(&j, payload, (uint32_t)(parts[at - lists] - '0')))
+        return YDOC_EMALFORMED;
+    if (command == 'A' || command == 'a')
+        rc = read_delta(&j, command == 'a');
+    else if (command == 'B')
+        rc = read_string(&j);
+    else if (command == 'G')
+        rc = restore(&j, payload);
+    else if (command == 'H')
+        rc = read_values(&j);
+    else if (command == 'I' || command == 'i')
+        rc = contains(&j, command == 'i');
+    else if (command == 'W')
+        rc = recode(&j, payload);
+    else if (command == 'Z')
+        rc = position_to_json(payload, out);
+    else if (command == 'z')
+        rc = position_from_json(payload, out);
     ydoc_snapshot_free(j.snapshot);
     ydoc_snapshot_free(j.before);
     return rc;
