@@ -8,7 +8,7 @@
  */
 #include "ydoc/any.h"
 #include "ydoc/edit.h"
-#include "ydoc/json.h"
+#include "ydoc/json_walk.h"
 #include "ydoc/read.h"
 #include "ydoc/snapshot.h"
 
@@ -189,22 +189,13 @@ static void give_text(struct text_reading *t)
  * the same kind of change, which only a computeYChange of the caller's gives. */
 static bool is_same_change(struct ydoc_slice value, bool removed, uint64_t user)
 {
-    struct ydoc_slice inside, key, member;
-    bool same_user = false, same_type = false;
+    struct ydoc_slice whose, type;
+    char digits[24];
 
-    if (value.len == 0 || *value.p != '{')
+    if (value.len == 0 || !json_find(value, "user", &whose) || !json_find(value, "type", &type))
         return false;
-    for (inside = json_inside(value); json_next_member(&inside, &key, &member);) {
-        if (slice_equals(key, slice_of("user"))) {
-            char digits[24];
-
-            snprintf(digits, sizeof(digits), "%llu", (unsigned long long)user);
-            same_user = slice_equals(member, slice_of(digits));
-        } else if (slice_equals(key, slice_of("type"))) {
-            same_type = slice_equals(member, slice_of(removed ? "\"removed\"" : "\"added\""));
-        }
-    }
-    return same_user && same_type;
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)user);
+    return json_is(whose, digits) && json_is(type, removed ? "\"removed\"" : "\"added\"");
 }
 
 static void set_change(struct text_reading *t, bool removed, const struct item *it)
