@@ -293,9 +293,12 @@ static void insert_after(struct list_edit *l, uint32_t left)
 static uint32_t item_before(struct ydoc *doc, uint32_t type, uint32_t index)
 {
     struct spot spot = place_find(doc, type, index);
-    const struct item *it = &doc->items.p[spot.item];
+    const struct item *it;
 
-    if (spot.item != 0 && spot.offset < it->len)
+    if (spot.item == 0)
+        return 0;
+    it = &doc->items.p[spot.item];
+    if (spot.offset < it->len)
         store_item_from(doc, item_client(it), it->clock + spot.offset);
     return spot.item;
 }

@@ -45,6 +45,14 @@ static void find_current(struct ydoc *doc, struct text_pos *pos)
     }
 }
 
+static void cut_item(struct ydoc *doc, uint32_t h, uint32_t at)
+{
+    const struct item *it = &doc->items.p[h];
+
+    if (at < it->len)
+        store_item_from(doc, item_client(it), it->clock + at);
+}
+
 /* `marker`: Yjs would begin at a search marker. It has none where a text has
  * formats, and ignores formats that came before it knew of a text. */
 static void find_position(struct text_edit *t, struct text_pos *pos, bool marker)
@@ -52,13 +60,12 @@ static void find_position(struct text_edit *t, struct text_pos *pos, bool marker
     struct ydoc *doc = t->e.doc;
     const struct type *type = &doc->types.p[t->e.type];
     struct spot spot = place_find(doc, t->e.type, t->index);
-    const struct item *it = &doc->items.p[spot.item];
 
     pos->type = t->e.type;
     pos->f = edit_take_frame(doc);
     pos->left = t->index > type->length ? place_last(doc, t->e.type) : spot.item;
-    if (spot.item != 0 && spot.offset < it->len)
-        store_item_from(doc, item_client(it), it->clock + spot.offset);
+    if (spot.item != 0)
+        cut_item(doc, spot.item, spot.offset);
     pos->right = pos->left != 0 ? doc->items.p[pos->left].right : edit_list_head(doc, t->e.type);
     type = &doc->types.p[t->e.type];
     if (type->has_formats && (type->formatted || !marker))
@@ -68,10 +75,7 @@ static void find_position(struct text_edit *t, struct text_pos *pos, bool marker
 /* Splits what is right of the position so that it ends after `len` units. */
 static void cut_right(struct ydoc *doc, const struct text_pos *pos, uint32_t len)
 {
-    const struct item *it = &doc->items.p[pos->right];
-
-    if (len < it->len)
-        store_item_from(doc, item_client(it), it->clock + len);
+    cut_item(doc, pos->right, len);
 }
 
 /* ---- attributes ---- */

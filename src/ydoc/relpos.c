@@ -103,26 +103,28 @@ struct found {
 };
 
 /* Yjs's followRedone. Nothing is redone as long as no undo manager says so. */
-static struct found store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t clock)
+static uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                                    uint32_t *diff)
 {
     uint32_t h = store_find_item(doc, client, clock);
-    struct found found = {h, clock - doc->items.p[h].clock};
 
-    return found;
+    *diff = clock - doc->items.p[h].clock;
+    return h;
 }
 
 static struct found find_unit(const struct ydoc *doc, const struct ydoc_id *id, bool follow)
 {
-    uint32_t client = store_find_client_const(doc, id->client), h;
+    uint32_t client = store_find_client_const(doc, id->client), clock = (uint32_t)id->clock;
     struct found found = {0, 0};
 
     if (client == CLIENT_UNKNOWN || doc->clients.p[client].state <= id->clock)
         return found;
-    if (follow)
-        return store_follow_redone(doc, client, (uint32_t)id->clock);
-    h = store_find_item(doc, client, (uint32_t)id->clock);
-    found.item = h;
-    found.offset = (uint32_t)id->clock - doc->items.p[h].clock;
+    if (follow) {
+        found.item = store_follow_redone(doc, client, clock, &found.offset);
+    } else {
+        found.item = store_find_item(doc, client, clock);
+        found.offset = clock - doc->items.p[found.item].clock;
+    }
     return found;
 }
 
