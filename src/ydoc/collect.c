@@ -18,6 +18,8 @@ static void become_gc(struct ydoc *doc, uint32_t h)
     if (item_kind(it) == WIRE_TYPE)
         VEC_PUSH(doc, doc->work, it->content);
     it = &doc->items.p[h];
+    if (it->origin_flags & ITEM_REDONE)
+        store_forget_redone(doc, it);
     store_drop_content(doc, it);
     it->left = it->right = it->slot = 0;
     it->client_kind = item_client(it) << 8 | WIRE_GC;
@@ -270,7 +272,7 @@ static void sort_spans(struct span *v, uint32_t n)
     }
 }
 
-static uint32_t sort_and_merge_spans(struct span *v, uint32_t n)
+uint32_t store_merge_spans(struct span *v, uint32_t n)
 {
     uint32_t kept = 0;
 
@@ -318,13 +320,32 @@ static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
     }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
         return;
-    doc->acc_deleted.n = sort_and_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
+    doc->acc_deleted.n = store_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
+}
+
+void store_note_order(struct ydoc *doc, struct tx *tx)
+{
+    const struct span *p = tx->deleted.p;
+    uint32_t one = 0;
+    uint32_t *seen;
+
+    while (one < tx->deleted.n && p[one].client == p[0].client)
+        one++;
+    if (one == tx->deleted.n)
+        return;
+    VEC_RESERVE(doc, doc->work, doc->clients.n);
+    seen = doc->work.p + doc->work.n;
+    memset(seen, 0, doc->clients.n * sizeof(*seen));
+    for (uint32_t i = 0; i < tx->deleted.n; i++) {
+        if (seen[p[i].client]++ == 0)
+            VEC_PUSH(doc, tx->deleted_order, p[i].client);
+    }
 }
 
 void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 {
-    tx->deleted.n = sort_and_merge_spans(tx->deleted.p, tx->deleted.n);
+    tx->deleted.n = store_merge_spans(tx->deleted.p, tx->deleted.n);
     accumulate_deleted(doc, tx);
 }
 

@@ -52,6 +52,7 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->typing_type = 0;
     doc->cur.touched.n = 0;
     doc->cur.deleted.n = 0;
+    doc->cur.deleted_order.n = 0;
     doc->cur.merge.n = 0;
     doc->cur.changed.n = 0;
     doc->cur.formatted.n = 0;
@@ -65,6 +66,7 @@ void store_free_tx(struct ydoc *doc, struct tx *tx)
 {
     VEC_FREE(doc, tx->touched);
     VEC_FREE(doc, tx->deleted);
+    VEC_FREE(doc, tx->deleted_order);
     VEC_FREE(doc, tx->merge);
     VEC_FREE(doc, tx->changed);
     VEC_FREE(doc, tx->formatted);
@@ -79,6 +81,19 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
 
         reached = reached || later == tx;
         for (uint32_t i = 0; reached && i < later->touched.n; i++) {
+            if (later->touched.p[i].client == client)
+                return later->touched.p[i].before;
+        }
+    }
+    return doc->clients.p[client].state;
+}
+
+uint32_t store_clock_after(const struct ydoc *doc, uint32_t client)
+{
+    for (uint32_t q = doc->queued; q < doc->queue.n; q++) {
+        const struct tx *later = doc->queue.p[q];
+
+        for (uint32_t i = 0; i < later->touched.n; i++) {
             if (later->touched.p[i].client == client)
                 return later->touched.p[i].before;
         }
@@ -165,7 +180,10 @@ static void finish_queue(struct ydoc *doc)
     while (doc->queue.n > 0) {
         struct tx *tx = doc->queue.p[0];
 
+        if (store_is_watched(doc))
+            store_note_order(doc, tx);
         store_sort_deleted(doc, tx);
+        doc->queued = doc->queue.n;
         if (store_is_watched(doc))
             watch_call_observers(doc, tx);
         if (needs_cleaning(doc, tx))
