@@ -38,6 +38,8 @@ int oracle_refuse(struct oracle *o, const char *fmt, ...)
 
 static void close_doc(struct oracle *o)
 {
+    ydoc_undo_free(o->undo);
+    o->undo = NULL;
     ydoc_free(o->doc);
     o->doc = NULL;
     ydoc_buf_reset(&o->emitted);
@@ -216,9 +218,12 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* The origin of what is applied: no undo manager tracks it. */
+static const char remote[] = "remote";
+
 static int apply_v1(struct oracle *o, const uint8_t *p, size_t len)
 {
-    return ydoc_apply_v1(o->doc, p, len, &o->err);
+    return ydoc_apply_v1_from(o->doc, p, len, remote, &o->err);
 }
 
 static int state_vector(struct oracle *o, const uint8_t *p, size_t len)
@@ -256,7 +261,7 @@ static const struct {
     {'N', false, new_doc},  {'1', true, apply_v1},    {'S', true, state_vector},
     {'E', true, encode_v1}, {'J', true, read_root},   {'U', true, emitted},
     {'M', false, merge_v1}, {'D', false, diff_v1},    {'V', false, update_sv_v1},
-    {'P', true, pending},   {'T', true, oracle_edit},
+    {'P', true, pending},   {'T', true, oracle_edit}, {'K', true, oracle_undo},
 };
 
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
