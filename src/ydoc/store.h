@@ -391,6 +391,8 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
 /* The same after the transaction that is being finished: Yjs's afterState, which has
  * what was done up to the call of the observers. */
 uint32_t store_clock_after(const struct ydoc *doc, uint32_t client);
+/* Is there an update to send? Not only for what the transaction itself has made. */
+bool store_has_content(const struct ydoc *doc, const struct tx *tx);
 void store_free_tx(struct ydoc *doc, struct tx *tx);
 /* Does anybody need to know which types change? */
 static inline bool store_is_watched(const struct ydoc *doc)

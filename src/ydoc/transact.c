@@ -101,6 +101,15 @@ uint32_t store_clock_after(const struct ydoc *doc, uint32_t client)
     return doc->clients.p[client].state;
 }
 
+bool store_has_content(const struct ydoc *doc, const struct tx *tx)
+{
+    bool has = tx->deleted.n > 0;
+
+    for (uint32_t q = 0; q < doc->queued && !has; q++)
+        has = doc->queue.p[q]->touched.n > 0;
+    return has;
+}
+
 /* ---- finishing ---- */
 
 /* A remote change that uses the document's own id: somebody else has it too. */
