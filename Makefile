@@ -6,6 +6,7 @@
 #   make lint         format, layers, sizes, static analysis
 #   make install-ydoc the Yjs library, its header and its command alone (PREFIX, DESTDIR)
 #   make bench-ydoc   the Yjs library beside yjs and ywasm
+#   make fuzz-yjs     ydoc against the real Yjs on mutated updates, for FUZZ_SECONDS (an hour)
 #   make fmt fuzz bench crash tsan install clean
 
 JOBS ?= $(shell nproc)
@@ -14,7 +15,7 @@ DATA ?= ./data
 LISTEN ?= 127.0.0.1:8787
 export JOBS
 
-.PHONY: all run test lint fmt fuzz bench bench-ydoc crash tsan install install-ydoc clean deps
+.PHONY: all run test lint fmt fuzz fuzz-yjs bench bench-ydoc crash tsan install install-ydoc clean deps
 
 all:
 	@command -v cmake >/dev/null && command -v ninja >/dev/null || \
@@ -46,6 +47,9 @@ fmt:
 
 fuzz:
 	@FUZZ_SECONDS=60 tools/test fuzz
+
+fuzz-yjs:
+	@tools/test fuzz-yjs
 
 crash: all
 	@CRASH_ROUNDS=100 tools/test crash

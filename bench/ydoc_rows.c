@@ -7,6 +7,7 @@
  *     hold DOC N            what the process grows by for each of N documents, bytes
  *     apply LIST [DOC]      updates one by one into DOC or nothing, ns each
  *     emit LIST [DOC]       and what changed encoded for the others after each
+ *     type EDITS            edits by index, with the update that each gives, ns each
  *     merge LIST N          the first N updates, ns
  *     diff-doc DOC SV       what SV lacks, from the document, ns
  *     diff-update DOC SV    what SV lacks, from the bytes, ns
@@ -26,6 +27,7 @@
 #include "lib/measure.h"
 
 #define VERY_LONG_NS 20e9
+#define TYPIST 3123456789u /* who typed the inputs: typing again gives the same bytes */
 
 struct file {
     uint8_t *p;
@@ -150,11 +152,13 @@ static void close_doc(struct work *w)
 
 static void open_doc(struct work *w)
 {
+    struct ydoc_options options = {.client_id = TYPIST};
+
     w->emitted = 0;
     if (w->doc_bytes.p != NULL)
         load(w);
     else
-        must(ydoc_new(&w->doc, NULL), "new");
+        must(ydoc_new(&w->doc, &options), "new");
 }
 
 static void apply_list(struct work *w)
@@ -167,6 +171,37 @@ static void apply_list(struct work *w)
         must(ydoc_take_changes_v1(w->doc, &w->out, NULL), "take");
         w->emitted += w->out.len;
     }
+}
+
+static void count_update(struct ydoc *doc, struct ydoc_slice update, const void *origin, void *ctx)
+{
+    (void)doc;
+    (void)origin;
+    ((struct work *)ctx)->emitted += update.len;
+}
+
+static void type_edit(struct work *w, ydoc_type text, const struct ydoc_slice *edit)
+{
+    uint32_t position = get_u32(edit->p), deleted = get_u32(edit->p + 4);
+    struct ydoc_slice inserted = {edit->p + 8, edit->len - 8}, none = {NULL, 0};
+
+    must(ydoc_begin(w->doc, NULL), "begin");
+    if (deleted > 0)
+        must(ydoc_text_delete(w->doc, text, position, deleted), "delete");
+    if (inserted.len > 0)
+        must(ydoc_text_insert(w->doc, text, position, inserted, none), "insert");
+    must(ydoc_commit(w->doc, NULL), "commit");
+}
+
+static void type_all(struct work *w)
+{
+    struct ydoc_slice name = {(const uint8_t *)"text", 4};
+    ydoc_type text;
+
+    must(ydoc_root(w->doc, name, YDOC_KIND_TEXT, &text), "root");
+    must(ydoc_observe_updates(w->doc, 1, count_update, w), "observe");
+    for (size_t i = 0; i < w->list.n; i++)
+        type_edit(w, text, &w->list.updates[i]);
 }
 
 static void merge(struct work *w)
@@ -264,6 +299,20 @@ static void op_emit(struct work *w, double seconds, char **args)
     op_apply(w, seconds, args);
 }
 
+static void op_type(struct work *w, double seconds, char **args)
+{
+    double ns;
+
+    w->list = read_list(args[0]);
+    for (size_t i = 0; i < w->list.n; i++) {
+        if (w->list.updates[i].len < 8)
+            die("edit %zu is too short", i);
+    }
+    ns = best_ns(w, seconds, open_doc, type_all, close_doc);
+    printf("ns %.1f\nemitted %" PRIu64 "\n", ns / (double)w->list.n, w->emitted);
+    print_doc(w);
+}
+
 static void op_merge(struct work *w, double seconds, char **args)
 {
     size_t n = strtoul(args[1] != NULL ? args[1] : "1", NULL, 10);
@@ -297,13 +346,10 @@ static const struct {
     int args_min;
     void (*run)(struct work *w, double seconds, char **args);
 } operations[] = {
-    {"load", 1, op_load},
-    {"hold", 2, op_hold},
-    {"apply", 1, op_apply},
-    {"emit", 1, op_emit},
-    {"merge", 2, op_merge},
-    {"diff-doc", 2, op_diff_doc},
-    {"diff-update", 2, op_diff_update},
+    {"load", 1, op_load},         {"hold", 2, op_hold},
+    {"apply", 1, op_apply},       {"emit", 1, op_emit},
+    {"merge", 2, op_merge},       {"type", 1, op_type},
+    {"diff-doc", 2, op_diff_doc}, {"diff-update", 2, op_diff_update},
 };
 
 int main(int argc, char **argv)

@@ -3,7 +3,7 @@
 
 /* ydoc - Yjs documents in C.
  *
- * A document takes updates as Yjs 13.6 writes them (format v1), keeps the same
+ * A document takes updates as Yjs 13.6 writes them (formats v1 and v2), keeps the same
  * structs Yjs would keep, and gives back the same bytes: the encoded state, the
  * state vector and the update of a transaction are byte for byte those of
  * yjs 13.6 after the same calls. docs/ydoc.md explains the data structures.
@@ -163,7 +163,15 @@ int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len,
 int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
                        struct ydoc_error *err) YDOC_MUST_USE;
 
-/* What the last successful ydoc_apply_v1 did. 0 means that the update was a
+/* Y.applyUpdateV2. Everything above holds for it. Values of embeds and formats
+ * that JSON lacks (bytes, bigints, undefined, NaN …) are kept; v1 then says them
+ * as JSON.stringify would. */
+int ydoc_apply_v2(struct ydoc *doc, const uint8_t *update, size_t len,
+                  struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_apply_v2_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+
+/* What the last successful ydoc_apply_v1 or _v2 did. 0 means that the update was a
  * pure duplicate: the document held all of it already. */
 enum ydoc_applied {
     YDOC_APPLIED_STRUCTS = 1, /* new structs were integrated */
@@ -175,6 +183,9 @@ unsigned ydoc_last_applied(const struct ydoc *doc); /* enum ydoc_applied, or-ed 
 /* True if all of `update` is known: each struct integrated, each deletion done.
  * Y.snapshotContainsUpdate(Y.snapshot(doc), update). 1, 0, or an error. */
 int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+
+int ydoc_contains_update_v2(const struct ydoc *doc, const uint8_t *update, size_t len,
                             struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Structs or deletions wait for predecessors that have not arrived. */
@@ -424,6 +435,9 @@ bool ydoc_has_changes(const struct ydoc *doc);
 int ydoc_take_changes_v1(struct ydoc *doc, struct ydoc_buf *update,
                          struct ydoc_buf *before) YDOC_MUST_USE;
 
+int ydoc_take_changes_v2(struct ydoc *doc, struct ydoc_buf *update,
+                         struct ydoc_buf *before) YDOC_MUST_USE;
+
 /* Forgets the changes without encoding them: after loading, when nobody is to be
  * told. */
 void ydoc_forget_changes(struct ydoc *doc);
@@ -442,6 +456,14 @@ int ydoc_rewind_state_vector(const struct ydoc *doc, const struct ydoc_slice *be
 int ydoc_encode_state_v1(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
                          struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
 
+int ydoc_encode_state_v2(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
+                         struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.encodeSnapshot(Y.snapshot(doc)) and Y.encodeSnapshotV2: what is deleted, and
+ * the state vector. Appended. */
+int ydoc_encode_snapshot_v1(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_encode_snapshot_v2(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+
 /* Y.encodeStateVector(doc), appended. */
 int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
 
@@ -452,18 +474,36 @@ int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out) YDOC_
 int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
                             struct ydoc_error *err) YDOC_MUST_USE;
 
+/* A few bytes of format v2 may legally say very many structs: limits.structs_max
+ * bounds them, here and in what follows. */
+int ydoc_validate_update_v2(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+
 /* Y.mergeUpdates, appended to `out`. A single update is copied as it is. n = 0
- * gives the empty update. Time O(bytes log n), memory O(n + delete ranges). */
+ * gives the empty update. Time O(bytes log n), memory O(n + delete ranges) and
+ * the result. In case of an error `err` numbers the update. */
 int ydoc_merge_updates_v1(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_merge_updates_v2(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
                           struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Y.diffUpdate: `update` without what a peer with state vector `sv` has. */
 int ydoc_diff_update_v1(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
                         struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_diff_update_v2(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
+                        struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Y.encodeStateVectorFromUpdate. */
 int ydoc_state_vector_from_update_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
                                      struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_state_vector_from_update_v2(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.convertUpdateFormatV1ToV2 and back, appended. */
+int ydoc_convert_v1_to_v2(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_convert_v2_to_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
 
 /* Checks a state vector. */
 int ydoc_validate_state_vector(const uint8_t *sv, size_t len, struct ydoc_error *err) YDOC_MUST_USE;

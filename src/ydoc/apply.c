@@ -12,6 +12,7 @@
  */
 #include "ydoc/schedule.h"
 #include "ydoc/typing.h"
+#include "ydoc/update.h"
 
 #include <assert.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static void write_rest_section(const struct run *run, const struct source *src,
     uint64_t n = 0;
 
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
         n++;
     section.p = src->p;
     section.clock = src->clock;
@@ -36,8 +37,8 @@ static void write_rest_section(const struct run *run, const struct source *src,
     lib0_write_varuint(body, src->client);
     lib0_write_varuint(body, src->clock);
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
-        wire_write(body, &s, 0);
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
+        wire_write(body, &s, 0, WIRE_OURS);
 }
 
 /* What the blocked sources still hold, as an update. */
@@ -56,11 +57,12 @@ static void write_rest(const struct run *run, struct ydoc_buf *out)
 static int merge_with_pending(const struct ydoc *doc, const struct ydoc_buf *rest,
                               struct ydoc_buf *merged)
 {
+    static const struct update_formats ours = {WIRE_OURS, WIRE_OURS};
     struct ydoc_slice list[2] = {{doc->pending.p, doc->pending.n}, {rest->p, rest->len}};
 
     if (doc->pending.n == 0)
-        return ydoc_merge_updates_v1(&list[1], 1, merged, NULL);
-    return ydoc_merge_updates_v1(list, 2, merged, NULL);
+        return update_merge(&list[1], 1, ours, merged, NULL);
+    return update_merge(list, 2, ours, merged, NULL);
 }
 
 static void keep_missing(struct ydoc *doc)
@@ -401,18 +403,15 @@ static int guarded_transact(struct job *job)
     return rc;
 }
 
-int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
-                       struct ydoc_error *err)
+static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *origin,
+                         const struct ydoc_limits *limits, struct ydoc_error *err)
 {
+    const uint8_t *update = bytes.p;
+    size_t len = bytes.len;
     struct wire_counts counts;
     struct job job = {doc, update, len, &counts, origin, {0}, {0}, false};
-    int rc;
+    int rc = wire_validate(update, len, limits, &counts, err);
 
-    if (doc->broken)
-        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (typing_apply(doc, update, len))
-        return 0;
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
     if (rc != 0)
         return rc;
     if (too_many_clients(doc, update, len, &counts))
@@ -432,9 +431,32 @@ int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, cons
     return 0;
 }
 
+int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err)
+{
+    struct ydoc_slice bytes = {update, len};
+
+    if (doc->broken)
+        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
+    if (typing_apply(doc, update, len))
+        return 0;
+    return apply_checked(doc, bytes, origin, &doc->limits, err);
+}
+
 int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
 {
     return ydoc_apply_v1_from(doc, update, len, NULL, err);
+}
+
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void *origin,
+                     struct ydoc_error *err)
+{
+    struct ydoc_limits limits = update_limits(WIRE_OURS);
+
+    limits.nesting_max = WIRE_NESTING_OURS;
+    if (typing_apply(doc, update->p, update->len))
+        return 0;
+    return apply_checked(doc, ydoc_buf_slice(update), origin, &limits, err);
 }
 
 unsigned ydoc_last_applied(const struct ydoc *doc)

@@ -201,7 +201,7 @@ static void merge_added(struct ydoc *doc, const struct tx *tx)
     for (uint32_t i = 0; i < tx->touched.n; i++) {
         uint32_t client = tx->touched.p[i].client;
         struct client *c = &doc->clients.p[client];
-        uint32_t h = index_at(c, index_find(doc, c, tx->touched.p[i].before));
+        uint32_t h = index_at(c, index_find(doc, c, tx->touched.p[i].from));
         struct place at;
 
         index_last(c, &at);
@@ -322,25 +322,6 @@ static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
         return;
     doc->acc_deleted.n = store_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
-}
-
-void store_note_order(struct ydoc *doc, struct tx *tx)
-{
-    const struct span *p = tx->deleted.p;
-    uint32_t one = 0;
-    uint32_t *seen;
-
-    while (one < tx->deleted.n && p[one].client == p[0].client)
-        one++;
-    if (one == tx->deleted.n)
-        return;
-    VEC_RESERVE(doc, doc->work, doc->clients.n);
-    seen = doc->work.p + doc->work.n;
-    memset(seen, 0, doc->clients.n * sizeof(*seen));
-    for (uint32_t i = 0; i < tx->deleted.n; i++) {
-        if (seen[p[i].client]++ == 0)
-            VEC_PUSH(doc, tx->deleted_order, p[i].client);
-    }
 }
 
 void store_sort_deleted(struct ydoc *doc, struct tx *tx)

@@ -10,6 +10,7 @@ void store_free_scratch(struct ydoc *doc)
     VEC_FREE(doc, doc->marks);
     doc->mark = 0;
     VEC_FREE(doc, doc->work);
+    VEC_FREE(doc, doc->deletions);
     VEC_FREE(doc, doc->sources);
     VEC_FREE(doc, doc->stack);
     VEC_FREE(doc, doc->retry);
@@ -133,10 +134,10 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(pending_deletes);
     DUP(cur.touched);
     DUP(cur.deleted);
-    DUP(cur.deleted_order);
     DUP(cur.merge);
     DUP(cur.changed);
     DUP(cur.formatted);
+    DUP(cur.order);
     DUP(clients);
     for (i = 0; i < to->clients.n && ok; i++)
         ok = dup_client(to, &to->clients.p[i]);
@@ -171,6 +172,7 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->cur.local = doc->cur.local;
     copy->finishing = doc->finishing;
     copy->queued = doc->queued;
+    copy->order_mark = doc->order_mark;
     copy->redone_used = doc->redone_used;
     copy->acc = doc->acc;
     copy->acc_compact_at = doc->acc_compact_at;

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ydoc/json.h"
 #include "ydoc/text.h"
 
 #define NESTING_MAX 128
@@ -54,7 +55,7 @@ static struct ydoc_slice unescape(struct delta *d, struct ydoc_slice inside)
 {
     struct ydoc_slice s = {NULL, d->bytes.len};
 
-    text_unescape(&d->bytes, inside);
+    json_unescape(&d->bytes, inside);
     s.p = (const uint8_t *)(uintptr_t)s.len;
     s.len = d->bytes.len - s.len;
     return s;
@@ -62,12 +63,12 @@ static struct ydoc_slice unescape(struct delta *d, struct ydoc_slice inside)
 
 static void add_attributes(struct delta *d, struct ydoc_slice object, struct delta_op *op)
 {
-    struct ydoc_slice inside = text_inside(object);
+    struct ydoc_slice inside = json_inside(object);
     struct delta_attr a;
     struct ydoc_slice key;
 
     op->attr = (uint32_t)(d->attr_bytes.len / sizeof(a));
-    while (text_next_member(&inside, &key, &a.value)) {
+    while (json_next_member(&inside, &key, &a.value)) {
         a.key = unescape(d, key);
         ydoc_buf_append(&d->attr_bytes, &a, sizeof(a));
         op->attrs++;
@@ -129,10 +130,10 @@ struct raw_op {
 
 static struct raw_op read_members(struct ydoc_slice object)
 {
-    struct ydoc_slice inside = text_inside(object), key, value;
+    struct ydoc_slice inside = json_inside(object), key, value;
     struct raw_op raw = {0};
 
-    while (text_next_member(&inside, &key, &value)) {
+    while (json_next_member(&inside, &key, &value)) {
         if (is(key, "insert"))
             raw.insert = value;
         else if (is(key, "retain"))
@@ -159,7 +160,7 @@ static int read_insert(struct delta *d, struct ydoc_slice v, struct delta_op *op
         return 0;
     }
     op->kind = DELTA_INSERT;
-    op->insert = unescape(d, text_inside(v));
+    op->insert = unescape(d, json_inside(v));
     if (d->bytes.failed)
         return YDOC_ENOMEM;
     units = lib0_utf16_len(d->bytes.p + (uintptr_t)op->insert.p, op->insert.len);
@@ -206,8 +207,8 @@ int delta_read(struct delta *d, struct ydoc_slice json, uint32_t length, struct 
         return rc;
     if (d->json.p[0] != '[')
         return refuse(d, d->json.p, "a delta is a list of operations", err);
-    inside = text_inside(ydoc_buf_slice(&d->json));
-    while (text_next_element(&inside, &v)) {
+    inside = json_inside(ydoc_buf_slice(&d->json));
+    while (json_next_element(&inside, &v)) {
         struct delta_op op;
 
         rc = read_op(d, v, &op, err);

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/any.h"
+
 /* ---- handles ---- */
 
 ydoc_type edit_handle(const struct ydoc *doc, uint32_t type)
@@ -459,6 +461,33 @@ int ydoc_map_clear(struct ydoc *doc, ydoc_type type)
     struct edit e = {NULL, 0, 0, map_clear};
 
     return edit_run(&e, doc, type, KINDS_MAP);
+}
+
+int ydoc_any_from_json(struct ydoc_slice json, struct ydoc_buf *out, struct ydoc_error *err)
+{
+    size_t len_before = out->len;
+    int rc = ydoc_validate_json(json.p, json.len, YDOC__NESTING_MAX, err);
+
+    if (rc != 0)
+        return rc;
+    any_write_from_json(out, json);
+    return ydoc__buf_finish(out, len_before, err);
+}
+
+int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out, struct ydoc_error *err)
+{
+    size_t len_before = out->len;
+    struct ydoc_buf canonical;
+
+    if (check_any(any) != 0)
+        return ydoc__error(err, YDOC_EMALFORMED, 0, "the bytes are not one lib0 value");
+    ydoc_buf_init(&canonical, &out->alloc);
+    any_write(&canonical, any);
+    if (!canonical.failed)
+        any_write_json(out, ydoc_buf_slice(&canonical));
+    out->failed = out->failed || canonical.failed;
+    ydoc_buf_fini(&canonical);
+    return ydoc__buf_finish(out, len_before, err);
 }
 
 /* ---- reading ---- */

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "ydoc/text.h"
+#include "ydoc/json.h"
 
 /* ---- lists of attributes ---- */
 
@@ -112,7 +112,7 @@ bool format_equal(const struct ydoc *doc, const struct attr *a, const struct att
 {
     struct ydoc_slice x = format_value(doc, a), y = format_value(doc, b);
 
-    return same_value(doc, a, b) || (is_object(x) && is_object(y) && text_equal_flat(x, y));
+    return same_value(doc, a, b) || (is_object(x) && is_object(y) && json_equal_flat(x, y));
 }
 
 static void update_current(struct ydoc *doc, struct attrs *current, struct attr a)
@@ -273,10 +273,10 @@ static void add_dirty(struct ydoc *doc, uint32_t slot)
     doc->types.p[type].cleaning = true;
 }
 
-static void find_new_formats(struct ydoc *doc, const struct touched *t)
+static void find_new_formats(struct ydoc *doc, const struct doc_part *t)
 {
     struct client *c = &doc->clients.p[t->client];
-    struct place at = index_find(doc, c, t->before);
+    struct place at = index_find(doc, c, t->from);
 
     do {
         const struct item *it = &doc->items.p[index_at(c, at)];
@@ -310,6 +310,21 @@ static void clean_deleted(struct ydoc *doc, const struct span *gone, uint32_t pa
     } while (index_next(c, &at));
 }
 
+static uint32_t first_of_client(const struct tx *tx, uint32_t client)
+{
+    uint32_t lo = 0, hi = tx->deleted.n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (tx->deleted.p[mid].client < client)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
 void store_clean_formats(struct ydoc *doc, struct tx *tx)
 {
     uint32_t passed;
@@ -319,8 +334,11 @@ void store_clean_formats(struct ydoc *doc, struct tx *tx)
         find_new_formats(doc, &tx->touched.p[i]);
     store_begin(doc, NULL, true);
     passed = store_start_marks(doc);
-    for (uint32_t i = 0; i < tx->deleted.n; i++)
-        clean_deleted(doc, &tx->deleted.p[i], passed);
+    for (uint32_t i = 0; i < tx->order.n; i++) {
+        for (uint32_t k = first_of_client(tx, tx->order.p[i]);
+             k < tx->deleted.n && tx->deleted.p[k].client == tx->order.p[i]; k++)
+            clean_deleted(doc, &tx->deleted.p[k], passed);
+    }
     for (uint32_t i = 0; i < doc->dirty_texts.n; i++) {
         doc->types.p[doc->dirty_texts.p[i]].cleaning = false;
         clean_text(doc, doc->dirty_texts.p[i]);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "ydoc/any.h"
 #include "ydoc/store.h"
 
 #define READ_DEPTH_MAX 200
@@ -135,7 +136,12 @@ int ydoc_read_text(const struct ydoc *doc, struct ydoc_slice root, struct ydoc_b
 
 static void write_json_text(struct writer *w, struct ydoc_slice json)
 {
-    if (json.len == 9 && memcmp(json.p, "undefined", 9) == 0)
+    struct lib0_reader value;
+
+    if (any_is_stored_any(json)) {
+        lib0_reader_init(&value, json.p + 1, json.len - 1);
+        text_write_any(w->out, &value, w->style);
+    } else if (json.len == 9 && memcmp(json.p, "undefined", 9) == 0)
         write_cstr(w, w->style == TEXT_TAGGED ? "{\"$u\":1}" : "null");
     else
         ydoc_buf_append(w->out, json.p, json.len);

@@ -107,7 +107,7 @@ struct lib0_reader schedule_load(struct ydoc *doc, const uint8_t *update, size_t
             r.p = r.base + deletes_at;
             break;
         }
-        while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
+        while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
             ;
     }
     assert(r.why == NULL);
@@ -128,7 +128,7 @@ static bool peek(const struct run *run, uint32_t source, struct head *head)
     head->after.client = src->client;
     head->after.clock = src->clock;
     head->after.left = src->left;
-    if (wire_next(&r, &head->after, &head->s, YDOC__NESTING_MAX))
+    if (wire_next(&r, &head->after, &head->s, WIRE_NESTING_OURS))
         return true;
     assert(r.why == NULL);
     src->left = 0;

@@ -114,8 +114,9 @@ struct client {
     uint32_t dir_cap;
     uint32_t hint_chunk, hint_i; /* the last search's result */
     uint32_t room_end; /* the slab after the last item's content is kept free up to here */
-    uint32_t tx_mark, tx_before;   /* state before this transaction, if tx_mark is its number */
-    uint32_t acc_mark, acc_before; /* the same since the last take of changes */
+    uint32_t tx_mark, tx_before; /* state before this transaction, if tx_mark is its number */
+    uint32_t order_mark;         /* in tx.order, if it is doc->order_mark */
+    uint32_t acc_mark;           /* in acc_touched, if it is doc->acc */
 };
 
 /* A place in a client's order of items. */
@@ -132,9 +133,10 @@ struct span { /* deleted ids, in the document's own client numbers */
     uint32_t client, clock, len;
 };
 
-struct touched { /* a client that got new structs in a transaction */
-    uint32_t client;
-    uint32_t before; /* its clock then */
+/* A client's structs from a clock on: those that a transaction brought, or those
+ * that a peer lacks. */
+struct doc_part {
+    uint32_t client, from;
 };
 
 /* A type that a transaction changed: its list (key 0) or one of its keys. */
@@ -146,16 +148,21 @@ struct change {
 
 /* One transaction. After its edits are done it waits in doc->queue until those
  * before it are finished. */
+/* What of a type is still to be deleted. */
+struct deletion {
+    uint32_t item, slot;
+};
+
 struct tree;
 struct text_frame;
 struct watch;
 struct tx {
-    VEC(struct touched) touched;
+    VEC(struct doc_part) touched; /* clients that got structs, with their clocks before */
     VEC(struct span) deleted;
-    VEC(uint32_t) deleted_order; /* see store_note_order */
-    VEC(struct span) merge;      /* Yjs's _mergeStructs, by id */
-    VEC(struct change) changed;  /* kept only while somebody watches */
-    VEC(uint32_t) formatted;     /* formatted texts that a remote change touched */
+    VEC(struct span) merge;     /* Yjs's _mergeStructs, by id */
+    VEC(struct change) changed; /* kept only while somebody watches */
+    VEC(uint32_t) formatted;    /* formatted texts that a remote change touched */
+    VEC(uint32_t) order;        /* clients in the order of their first deletion */
     const void *origin;
     bool local;
 };
@@ -232,7 +239,7 @@ struct ydoc {
 
     /* Since the last take. */
     uint32_t acc;
-    VEC(uint32_t) acc_touched;
+    VEC(struct doc_part) acc_touched;
     VEC(struct span) acc_deleted;
     uint32_t acc_compact_at;
 
@@ -250,12 +257,14 @@ struct ydoc {
     VEC(uint32_t) marks; /* per item, for walks that number what they pass */
     uint32_t mark;
     VEC(uint32_t) work;
+    VEC(struct deletion) deletions; /* types whose content is being deleted */
     VEC(struct source) sources;
     VEC(uint32_t) stack; /* of sources */
     VEC(uint8_t) retry;
     VEC(struct missing) missing;
     VEC(struct wire_range) undone;
     VEC(uint32_t) dirty_texts;
+    uint32_t order_mark;
     VEC(uint32_t) key_marks; /* per key */
     uint32_t key_mark;
     struct text_frame *frames; /* of running text edits (edit_text.c) */
@@ -448,9 +457,6 @@ uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t c
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */
 void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
-/* Before the sorting: the clients in the order of their first deletions, as in Yjs's Map. Stays
- * empty when it is one client only. */
-void store_note_order(struct ydoc *doc, struct tx *tx);
 /* Yjs's sortAndMergeDeleteSet, by client too; returns how many are left. */
 uint32_t store_merge_spans(struct span *v, uint32_t n);
 void store_collect(struct ydoc *doc, struct tx *tx);
@@ -458,11 +464,23 @@ void store_collect(struct ydoc *doc, struct tx *tx);
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
 /* ---- encode.c ---- */
-void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
-                      uint32_t offset);
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
+/* A part of a document as an update: clients, descending, each from a clock below
+ * its state on, and deletions, descending and in order. */
+struct doc_update {
+    const struct doc_part *parts;
+    uint32_t n;
+    struct dset *deletes;
+    enum wire_version version;
+};
+void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+
+/* ---- apply.c ---- */
+/* ydoc_apply_v1 of an update that is OURS and has been checked. */
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void *origin,
+                     struct ydoc_error *err);
 
 /* ---- copy.c ---- */
 /* A copy to go back to, for a transaction that may run into a limit. */

@@ -52,13 +52,14 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->typing_type = 0;
     doc->cur.touched.n = 0;
     doc->cur.deleted.n = 0;
-    doc->cur.deleted_order.n = 0;
     doc->cur.merge.n = 0;
     doc->cur.changed.n = 0;
     doc->cur.formatted.n = 0;
+    doc->cur.order.n = 0;
     doc->cur.origin = origin;
     doc->cur.local = local;
     doc->work.n = 0;
+    doc->deletions.n = 0;
     doc->work_left = UINT64_MAX;
 }
 
@@ -66,10 +67,10 @@ void store_free_tx(struct ydoc *doc, struct tx *tx)
 {
     VEC_FREE(doc, tx->touched);
     VEC_FREE(doc, tx->deleted);
-    VEC_FREE(doc, tx->deleted_order);
     VEC_FREE(doc, tx->merge);
     VEC_FREE(doc, tx->changed);
     VEC_FREE(doc, tx->formatted);
+    VEC_FREE(doc, tx->order);
 }
 
 uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_t client)
@@ -82,7 +83,7 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
         reached = reached || later == tx;
         for (uint32_t i = 0; reached && i < later->touched.n; i++) {
             if (later->touched.p[i].client == client)
-                return later->touched.p[i].before;
+                return later->touched.p[i].from;
         }
     }
     return doc->clients.p[client].state;
@@ -95,7 +96,7 @@ uint32_t store_clock_after(const struct ydoc *doc, uint32_t client)
 
         for (uint32_t i = 0; i < later->touched.n; i++) {
             if (later->touched.p[i].client == client)
-                return later->touched.p[i].before;
+                return later->touched.p[i].from;
         }
     }
     return doc->clients.p[client].state;
@@ -138,6 +139,24 @@ static bool needs_cleaning(const struct ydoc *doc, const struct tx *tx)
             return true;
     }
     return false;
+}
+
+/* Cleaning and undoing go through the deletions client by client in the order in which a
+ * JavaScript Map got to know them; sorting forgets it. */
+static void keep_order(struct ydoc *doc, struct tx *tx)
+{
+    if (++doc->order_mark == 0) {
+        for (uint32_t i = 0; i < doc->clients.n; i++)
+            doc->clients.p[i].order_mark = 0;
+        doc->order_mark = 1;
+    }
+    for (uint32_t i = 0; i < tx->deleted.n; i++) {
+        struct client *c = &doc->clients.p[tx->deleted.p[i].client];
+
+        if (c->order_mark != doc->order_mark)
+            VEC_PUSH(doc, tx->order, tx->deleted.p[i].client);
+        c->order_mark = doc->order_mark;
+    }
 }
 
 static void finish(struct ydoc *doc, struct tx *tx)
@@ -189,8 +208,8 @@ static void finish_queue(struct ydoc *doc)
     while (doc->queue.n > 0) {
         struct tx *tx = doc->queue.p[0];
 
-        if (store_is_watched(doc))
-            store_note_order(doc, tx);
+        if (tx->formatted.n > 0 || store_is_watched(doc))
+            keep_order(doc, tx);
         store_sort_deleted(doc, tx);
         doc->queued = doc->queue.n;
         if (store_is_watched(doc))

@@ -108,7 +108,7 @@ static void visit_release(struct ydoc_undo *undo, uint32_t h)
 static void keep_deleted(struct ydoc_undo *undo, const struct tx *tx)
 {
     struct ydoc *doc = undo->doc;
-    struct ids deleted = {tx->deleted.p, tx->deleted.n, tx->deleted_order.p, tx->deleted_order.n};
+    struct ids deleted = {tx->deleted.p, tx->deleted.n, tx->order.p, tx->order.n};
     struct tx *same = doc->queue.p[0];
     uint32_t base = doc->cur.merge.n;
 
@@ -196,7 +196,7 @@ static void take_insertions(struct ydoc_undo *undo, const struct tx *tx)
 
 static void take_changes(struct ydoc_undo *undo, const struct tx *tx)
 {
-    struct ids deleted = {tx->deleted.p, tx->deleted.n, tx->deleted_order.p, tx->deleted_order.n};
+    struct ids deleted = {tx->deleted.p, tx->deleted.n, tx->order.p, tx->order.n};
 
     take_insertions(undo, tx);
     undo_set_copy(undo->doc, &undo->fresh.deletions, deleted);

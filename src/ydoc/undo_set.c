@@ -83,7 +83,7 @@ void undo_set_copy(struct ydoc *doc, struct id_set *to, struct ids from)
         memcpy(to->spans.p, from.spans, from.n * sizeof(*from.spans));
         to->spans.n = from.n;
     }
-    if (from.order_n > 0) {
+    if (from.order_n > 1) {
         VEC_RESERVE(doc, to->order, from.order_n);
         memcpy(to->order.p, from.order, from.order_n * sizeof(*from.order));
         to->order.n = from.order_n;

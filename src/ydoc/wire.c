@@ -49,7 +49,8 @@ static struct ydoc_slice read_json(struct lib0_reader *r, uint32_t nesting_max, 
     const char *why;
     size_t at;
 
-    if (r->why != NULL || (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
+    if (r->why != NULL || nesting_max > YDOC__NESTING_MAX ||
+        (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
         return s;
     why = ydoc__json_check(s.p, s.len, nesting_max, &at);
     if (why != NULL)
@@ -59,12 +60,29 @@ static struct ydoc_slice read_json(struct lib0_reader *r, uint32_t nesting_max, 
 
 /* An object of options, or any other value that JavaScript can spread; only
  * null and undefined make Yjs throw. */
-static void read_doc(struct lib0_reader *r, uint32_t nesting_max)
+static void read_doc(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
 {
-    lib0_read_varstring(r, NULL);
+    s->key = lib0_read_varstring(r, NULL);
+    s->value.p = r->p;
     if (r->p < r->end && (*r->p == 126 || *r->p == 127))
         lib0_fail(r, "subdocument without options");
     ydoc__any_skip(r, nesting_max);
+    s->value.len = r->why == NULL ? (size_t)(r->p - s->value.p) : 0;
+}
+
+/* Of an Embed or Format; returns it as it stands. */
+static struct ydoc_slice read_value(struct lib0_reader *r, struct wire_struct *s,
+                                    uint32_t nesting_max)
+{
+    struct ydoc_slice text = read_json(r, nesting_max, false);
+
+    s->value = text;
+    s->any = text.len > 0 && text.p[0] == 0;
+    if (s->any) {
+        s->value.p++;
+        s->value.len--;
+    }
+    return text;
 }
 
 static void read_elements(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
@@ -121,7 +139,7 @@ static void read_content(struct lib0_reader *r, struct wire_struct *s, uint32_t 
         s->body = lib0_read_varbytes(r);
         return;
     case WIRE_EMBED:
-        s->body = read_json(r, nesting_max, false);
+        s->body = read_value(r, s, nesting_max);
         return;
     case WIRE_TYPE:
         read_type(r, s);
@@ -131,11 +149,11 @@ static void read_content(struct lib0_reader *r, struct wire_struct *s, uint32_t 
         read_elements(r, s, nesting_max);
         break;
     case WIRE_FORMAT:
-        lib0_read_varstring(r, NULL);
-        read_json(r, nesting_max, false);
+        s->key = lib0_read_varstring(r, NULL);
+        read_value(r, s, nesting_max);
         break;
     case WIRE_DOC:
-        read_doc(r, nesting_max);
+        read_doc(r, s, nesting_max);
         break;
     default:
         lib0_fail_at(r, s->start, "unknown kind of content");
@@ -211,7 +229,7 @@ void wire_read_section(struct lib0_reader *r, struct wire_section *s)
 
 /* Items of a client only depend on what the client did before. Yjs does not
  * check that and throws in the middle of the transaction. */
-static bool depends_on_itself(const struct wire_struct *s)
+bool wire__depends_on_itself(const struct wire_struct *s)
 {
     if ((s->info & WIRE_HAS_ORIGIN) && s->origin_client == s->client && s->origin_clock >= s->clock)
         return true;
@@ -223,7 +241,7 @@ static bool depends_on_itself(const struct wire_struct *s)
 
 /* An item right after a dropped one may name it as its origin: it then takes
  * the dropped one's place. */
-static void take_place(struct wire_struct *s, const struct wire_struct *dropped)
+void wire__take_place(struct wire_struct *s, const struct wire_struct *dropped)
 {
     if (!(s->info & WIRE_HAS_ORIGIN) || s->origin_client != s->client ||
         s->origin_clock != s->clock)
@@ -253,8 +271,8 @@ static bool next_struct(struct lib0_reader *r, struct wire_section *s, struct wi
     if (r->why == NULL && out->len > CLOCK_MAX - s->clock)
         lib0_fail_at(r, at, "clock or length above 2^32-1");
     if (r->why == NULL && dropped != NULL)
-        take_place(out, dropped);
-    if (r->why == NULL && depends_on_itself(out))
+        wire__take_place(out, dropped);
+    if (r->why == NULL && wire__depends_on_itself(out))
         lib0_fail_at(r, at, "item depends on itself or on a later item of its client");
     if (r->why != NULL)
         return false;
@@ -300,11 +318,29 @@ void wire_deletes_init(struct wire_deletes *d, const struct lib0_reader *at)
     d->r = *at;
     d->client = 0;
     d->ranges_left = 0;
+    d->v2 = false;
+    d->end = 0;
     d->clients_left = lib0_read_varuint(&d->r);
     if (d->clients_left > lib0_left(&d->r) / 2) {
         lib0_fail(&d->r, "more clients than bytes in the delete set");
         d->clients_left = 0;
     }
+}
+
+/* v2 counts a range from the end of the one before, and its length less one. */
+static void read_range_v2(struct wire_deletes *d, struct wire_range *out)
+{
+    const uint8_t *at = d->r.p;
+    uint64_t clock = (uint64_t)d->end + read_clock(&d->r);
+    uint64_t len = (uint64_t)read_clock(&d->r) + 1;
+
+    if (clock + len > CLOCK_MAX) {
+        lib0_fail_at(&d->r, at, "clock or length above 2^32-1");
+        return;
+    }
+    out->clock = (uint32_t)clock;
+    out->len = (uint32_t)len;
+    d->end = (uint32_t)(clock + len);
 }
 
 bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
@@ -319,6 +355,7 @@ bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
                 return false;
             d->clients_left--;
             d->client = lib0_read_varuint(&d->r);
+            d->end = 0;
             d->ranges_left = lib0_read_varuint(&d->r);
             if (d->ranges_left > lib0_left(&d->r) / 2)
                 lib0_fail_at(&d->r, at, "more ranges than bytes in the delete set");
@@ -326,6 +363,10 @@ bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
         }
         d->ranges_left--;
         out->client = d->client;
+        if (d->v2) {
+            read_range_v2(d, out);
+            return d->r.why == NULL;
+        }
         out->clock = read_clock(&d->r);
         out->len = read_clock(&d->r);
         if (d->r.why == NULL && out->len > CLOCK_MAX - out->clock)
@@ -335,29 +376,108 @@ bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out)
     }
 }
 
-void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len)
+static void start_walk(struct wire_walk *w)
 {
-    lib0_reader_init(&w->r, update, len);
-    w->sections_left = lib0_read_varuint(&w->r);
-    w->section.left = 0;
-    w->nesting_max = YDOC__NESTING_MAX;
-    if (w->sections_left > lib0_left(&w->r) / 3 + 1) {
+    /* What a section takes at least: of v1 three numbers, of v2 two, its client
+     * being in a column. */
+    size_t each = w->columns != NULL ? 2 : 3;
+
+    w->sections_left = w->r.why == NULL ? lib0_read_varuint(&w->r) : 0;
+    if (w->sections_left > lib0_left(&w->r) / each + 1) {
         lib0_fail(&w->r, "more clients than bytes");
         w->sections_left = 0;
     }
 }
 
+void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len)
+{
+    lib0_reader_init(&w->r, update, len);
+    w->section.left = 0;
+    w->nesting_max = WIRE_NESTING_OURS;
+    w->budget = UINT64_MAX;
+    w->code = YDOC_EMALFORMED;
+    w->columns = NULL;
+    start_walk(w);
+}
+
+void wire_walk_fail(struct wire_walk *w, int code, const char *why)
+{
+    if (w->r.why == NULL)
+        w->code = code;
+    lib0_fail(&w->r, why);
+}
+
+void wire_walk_open(struct wire_walk *w, const struct wire_input *in)
+{
+    lib0_reader_init(&w->r, in->update.p, in->update.len);
+    w->section.left = 0;
+    w->nesting_max = in->version == WIRE_OURS ? WIRE_NESTING_OURS : in->limits->nesting_max;
+    w->budget = in->limits->structs_max;
+    w->code = YDOC_EMALFORMED;
+    w->columns = NULL;
+    if (in->update.len > in->limits->update_bytes_max)
+        wire_walk_fail(w, YDOC_ELIMIT, "update is too long");
+    else if (in->version == WIRE_V2)
+        wire__open_v2(w, in->alloc);
+    start_walk(w);
+    if (w->sections_left > in->limits->clients_max)
+        wire_walk_fail(w, YDOC_ELIMIT, "update of too many clients");
+}
+
+void wire_walk_close(struct wire_walk *w)
+{
+    if (w->columns != NULL)
+        wire__close_v2(w);
+}
+
+/* The next struct of the open section. */
+static bool next_in_section(struct wire_walk *w, struct wire_struct *out)
+{
+    if (w->columns != NULL)
+        return wire__next_v2(w, out);
+    if (!wire_next(&w->r, &w->section, out, w->nesting_max))
+        return false;
+    if (w->budget-- == 0) {
+        wire_walk_fail(w, YDOC_ELIMIT, "too many structs and delete ranges");
+        return false;
+    }
+    return true;
+}
+
 bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
 {
     while (w->r.why == NULL) {
-        if (wire_next(&w->r, &w->section, out, w->nesting_max))
+        if (next_in_section(w, out))
             return true;
         if (w->r.why != NULL || w->sections_left == 0)
             return false;
         w->sections_left--;
-        wire_read_section(&w->r, &w->section);
+        if (w->columns != NULL)
+            wire__read_section_v2(w);
+        else
+            wire_read_section(&w->r, &w->section);
     }
     return false;
+}
+
+void wire_walk_deletes(const struct wire_walk *w, struct wire_deletes *d)
+{
+    wire_deletes_init(d, &w->r);
+    d->v2 = w->columns != NULL;
+}
+
+void wire_walk_end_deletes(struct wire_walk *w, const struct wire_deletes *d, uint64_t ranges)
+{
+    w->r = d->r;
+    if (ranges > w->budget)
+        wire_walk_fail(w, YDOC_ELIMIT, "too many structs and delete ranges");
+}
+
+int wire_walk_error(const struct wire_walk *w, struct ydoc_error *err)
+{
+    if (w->r.why == NULL)
+        return 0;
+    return ydoc__error(err, w->code, w->r.fail_at, "byte %zu: %s", w->r.fail_at, w->r.why);
 }
 
 int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
@@ -403,119 +523,4 @@ int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc
     struct wire_counts counts;
 
     return wire_validate(update, len, &l, &counts, err);
-}
-
-size_t wire_elements_len(uint8_t ref, const uint8_t *p, size_t len, uint32_t n)
-{
-    struct lib0_reader r;
-
-    lib0_reader_init(&r, p, len);
-    for (uint32_t i = 0; i < n; i++) {
-        if (ref == WIRE_ANY)
-            ydoc__any_skip(&r, YDOC__NESTING_MAX);
-        else
-            lib0_read_varbytes(&r);
-    }
-    assert(r.why == NULL);
-    return lib0_offset(&r);
-}
-
-struct ydoc_slice wire_body_from(const struct wire_struct *s, uint32_t offset, bool *replaced)
-{
-    struct ydoc_slice rest = s->body;
-    size_t cut = 0;
-
-    *replaced = false;
-    if (offset == 0)
-        return rest;
-    if (s->ref == WIRE_STRING) {
-        struct ydoc__cut c = ydoc__utf8_cut(rest.p, rest.len, s->len, offset);
-
-        *replaced = c.inside;
-        cut = c.bytes + (c.inside ? 4 : 0);
-    } else if (s->ref == WIRE_ANY || s->ref == WIRE_JSON) {
-        cut = wire_elements_len(s->ref, rest.p, rest.len, offset);
-    }
-    rest.p += cut;
-    rest.len -= cut;
-    return rest;
-}
-
-static void write_body(struct ydoc_buf *out, const struct wire_struct *s, uint32_t offset)
-{
-    bool replaced;
-    struct ydoc_slice body = wire_body_from(s, offset, &replaced);
-
-    switch (s->ref) {
-    case WIRE_GC:
-    case WIRE_SKIP:
-    case WIRE_DELETED:
-        lib0_write_varuint(out, s->len - offset);
-        return;
-    case WIRE_JSON:
-    case WIRE_ANY:
-        lib0_write_varuint(out, s->len - offset);
-        break;
-    case WIRE_STRING:
-        lib0_write_varuint(out, body.len + (replaced ? 3 : 0));
-        if (replaced)
-            lib0_write_raw(out, "\xef\xbf\xbd", 3);
-        break;
-    case WIRE_BINARY:
-    case WIRE_EMBED:
-        lib0_write_varuint(out, body.len);
-        break;
-    case WIRE_TYPE:
-        lib0_write_varuint(out, s->type_ref);
-        if (s->type_ref == YDOC_KIND_XML_ELEMENT || s->type_ref == YDOC_KIND_XML_HOOK)
-            lib0_write_varuint(out, body.len);
-        break;
-    default:
-        break;
-    }
-    lib0_write_raw(out, body.p, body.len);
-}
-
-void wire_write(struct ydoc_buf *out, const struct wire_struct *s, uint32_t offset)
-{
-    uint8_t info = s->info;
-    uint64_t origin_client = s->origin_client;
-    uint64_t origin_clock = s->origin_clock;
-
-    if (s->ref == WIRE_GC || s->ref == WIRE_SKIP) {
-        lib0_write_u8(out, s->ref);
-        lib0_write_varuint(out, s->len - offset);
-        return;
-    }
-    if (offset > 0) {
-        info |= WIRE_HAS_ORIGIN;
-        origin_client = s->client;
-        origin_clock = (uint64_t)s->clock + offset - 1;
-    }
-    if (info & (WIRE_HAS_ORIGIN | WIRE_HAS_RIGHT)) {
-        /* A sub that is on the wire stays with the sliced item in Yjs. */
-        if (wire_has_ids(s))
-            info &= (uint8_t)~WIRE_HAS_SUB;
-    }
-    lib0_write_u8(out, info | s->ref);
-    if (info & WIRE_HAS_ORIGIN) {
-        lib0_write_varuint(out, origin_client);
-        lib0_write_varuint(out, origin_clock);
-    }
-    if (info & WIRE_HAS_RIGHT) {
-        lib0_write_varuint(out, s->right_client);
-        lib0_write_varuint(out, s->right_clock);
-    }
-    if (!(info & (WIRE_HAS_ORIGIN | WIRE_HAS_RIGHT))) {
-        lib0_write_varuint(out, s->root);
-        if (s->root) {
-            lib0_write_varbytes(out, s->parent_name.p, s->parent_name.len);
-        } else {
-            lib0_write_varuint(out, s->parent_client);
-            lib0_write_varuint(out, s->parent_clock);
-        }
-        if (info & WIRE_HAS_SUB)
-            lib0_write_varbytes(out, s->sub.p, s->sub.len);
-    }
-    write_body(out, s, offset);
 }

@@ -169,12 +169,38 @@ static long read_list(const uint8_t *p, size_t len, struct ydoc_slice **list)
     return (long)n;
 }
 
-static int merge_v1(struct oracle *o, const uint8_t *p, size_t len)
+/* Commands that come once for each format: upper case v1, lower case v2. */
+typedef int (*merge_fn)(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
+                        struct ydoc_error *err);
+typedef int (*diff_fn)(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
+                       struct ydoc_buf *out, struct ydoc_error *err);
+
+static int merge(struct oracle *o, const uint8_t *p, size_t len, merge_fn fn)
 {
     struct ydoc_slice *list;
     long n = read_list(p, len, &list);
-    int rc = n < 0 ? oracle_refuse(o, "bad list")
-                   : ydoc_merge_updates_v1(list, (size_t)n, &o->out, &o->err);
+    int rc = n < 0 ? oracle_refuse(o, "bad list") : fn(list, (size_t)n, &o->out, &o->err);
+
+    free(list);
+    return rc;
+}
+
+static int merge_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return merge(o, p, len, ydoc_merge_updates_v1);
+}
+
+static int merge_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return merge(o, p, len, ydoc_merge_updates_v2);
+}
+
+static int diff(struct oracle *o, const uint8_t *p, size_t len, diff_fn fn)
+{
+    struct ydoc_slice *list;
+    int rc = read_list(p, len, &list) != 2
+                 ? oracle_refuse(o, "a list of two is wanted: an update, a state vector")
+                 : fn(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
 
     free(list);
     return rc;
@@ -182,14 +208,12 @@ static int merge_v1(struct oracle *o, const uint8_t *p, size_t len)
 
 static int diff_v1(struct oracle *o, const uint8_t *p, size_t len)
 {
-    struct ydoc_slice *list;
-    int rc =
-        read_list(p, len, &list) != 2
-            ? oracle_refuse(o, "a list of two is wanted: an update, a state vector")
-            : ydoc_diff_update_v1(list[0].p, list[0].len, list[1].p, list[1].len, &o->out, &o->err);
+    return diff(o, p, len, ydoc_diff_update_v1);
+}
 
-    free(list);
-    return rc;
+static int diff_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return diff(o, p, len, ydoc_diff_update_v2);
 }
 
 /* A root that no update has named reads as an empty one. */
@@ -242,6 +266,43 @@ static int update_sv_v1(struct oracle *o, const uint8_t *p, size_t len)
     return ydoc_state_vector_from_update_v1(p, len, &o->out, &o->err);
 }
 
+static int apply_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_apply_v2_from(o->doc, p, len, remote, &o->err);
+}
+
+static int encode_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_encode_state_v2(o->doc, len > 0 ? p : NULL, len, &o->out, &o->err);
+}
+
+static int update_sv_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_state_vector_from_update_v2(p, len, &o->out, &o->err);
+}
+
+static int convert_v1_to_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_convert_v1_to_v2(p, len, &o->out, &o->err);
+}
+
+static int convert_v2_to_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    return ydoc_convert_v2_to_v1(p, len, &o->out, &o->err);
+}
+
+static int snapshot_v1(struct oracle *o, const uint8_t *p, size_t len)
+{
+    (void)p, (void)len;
+    return ydoc_encode_snapshot_v1(o->doc, &o->out);
+}
+
+static int snapshot_v2(struct oracle *o, const uint8_t *p, size_t len)
+{
+    (void)p, (void)len;
+    return ydoc_encode_snapshot_v2(o->doc, &o->out);
+}
+
 static int pending(struct oracle *o, const uint8_t *p, size_t len)
 {
     uint8_t bits[2];
@@ -258,10 +319,13 @@ static const struct {
     bool needs_doc;
     int (*run)(struct oracle *o, const uint8_t *p, size_t len);
 } handlers[] = {
-    {'N', false, new_doc},  {'1', true, apply_v1},    {'S', true, state_vector},
-    {'E', true, encode_v1}, {'J', true, read_root},   {'U', true, emitted},
-    {'M', false, merge_v1}, {'D', false, diff_v1},    {'V', false, update_sv_v1},
-    {'P', true, pending},   {'T', true, oracle_edit}, {'K', true, oracle_undo},
+    {'N', false, new_doc},      {'1', true, apply_v1},          {'S', true, state_vector},
+    {'E', true, encode_v1},     {'J', true, read_root},         {'U', true, emitted},
+    {'M', false, merge_v1},     {'D', false, diff_v1},          {'V', false, update_sv_v1},
+    {'P', true, pending},       {'T', true, oracle_edit},       {'2', true, apply_v2},
+    {'F', true, encode_v2},     {'m', false, merge_v2},         {'d', false, diff_v2},
+    {'v', false, update_sv_v2}, {'C', false, convert_v1_to_v2}, {'c', false, convert_v2_to_v1},
+    {'X', true, snapshot_v1},   {'Y', true, snapshot_v2},       {'K', true, oracle_undo},
 };
 
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)

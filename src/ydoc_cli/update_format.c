@@ -1,8 +1,6 @@
 /* update_format - see update_format.h. */
 #include "ydoc_cli/update_format.h"
 
-#include <stdio.h>
-
 #include "ydoc/wire.h"
 
 static bool is_v1_of_deletions(const uint8_t *p, size_t len)
@@ -26,34 +24,24 @@ enum update_format format_detect(const uint8_t *p, size_t len)
     return FORMAT_V2;
 }
 
-static int no_v2(struct ydoc_error *err)
-{
-    err->code = YDOC_EMALFORMED;
-    err->offset = 0;
-    snprintf(err->msg, sizeof(err->msg), "update format v2 is not supported");
-    return YDOC_EMALFORMED;
-}
-
 int format_apply(struct ydoc *doc, const struct input *in, struct ydoc_error *err)
 {
     if (in->format == FORMAT_V2)
-        return no_v2(err);
+        return ydoc_apply_v2(doc, in->bytes.p, in->bytes.len, err);
     return ydoc_apply_v1(doc, in->bytes.p, in->bytes.len, err);
 }
 
 int format_validate(const struct input *in, struct ydoc_error *err)
 {
     if (in->format == FORMAT_V2)
-        return no_v2(err);
+        return ydoc_validate_update_v2(in->bytes.p, in->bytes.len, NULL, err);
     return ydoc_validate_update_v1(in->bytes.p, in->bytes.len, NULL, err);
 }
 
 int format_encode(const struct ydoc *doc, enum update_format to, struct ydoc_buf *out)
 {
-    struct ydoc_error err;
-
     if (to == FORMAT_V2)
-        return no_v2(&err);
+        return ydoc_encode_state_v2(doc, NULL, 0, out, NULL);
     return ydoc_encode_state_v1(doc, NULL, 0, out, NULL);
 }
 
@@ -61,7 +49,7 @@ int format_merge(const struct ydoc_slice *updates, size_t n, enum update_format 
                  struct ydoc_buf *out, struct ydoc_error *err)
 {
     if (format == FORMAT_V2)
-        return no_v2(err);
+        return ydoc_merge_updates_v2(updates, n, out, err);
     return ydoc_merge_updates_v1(updates, n, out, err);
 }
 
@@ -69,26 +57,29 @@ int format_diff(const struct input *in, struct ydoc_slice sv, struct ydoc_buf *o
                 struct ydoc_error *err)
 {
     if (in->format == FORMAT_V2)
-        return no_v2(err);
+        return ydoc_diff_update_v2(in->bytes.p, in->bytes.len, sv.p, sv.len, out, err);
     return ydoc_diff_update_v1(in->bytes.p, in->bytes.len, sv.p, sv.len, out, err);
 }
 
 int format_state_vector(const struct input *in, struct ydoc_buf *out, struct ydoc_error *err)
 {
     if (in->format == FORMAT_V2)
-        return no_v2(err);
+        return ydoc_state_vector_from_update_v2(in->bytes.p, in->bytes.len, out, err);
     return ydoc_state_vector_from_update_v1(in->bytes.p, in->bytes.len, out, err);
 }
 
 int format_convert(const struct input *in, enum update_format to, struct ydoc_buf *out,
                    struct ydoc_error *err)
 {
-    int rc = format_validate(in, err);
+    int rc;
 
+    if (in->format != to && to == FORMAT_V2)
+        return ydoc_convert_v1_to_v2(in->bytes.p, in->bytes.len, out, err);
+    if (in->format != to)
+        return ydoc_convert_v2_to_v1(in->bytes.p, in->bytes.len, out, err);
+    rc = format_validate(in, err);
     if (rc != 0)
         return rc;
-    if (in->format != to)
-        return no_v2(err);
     ydoc_buf_append(out, in->bytes.p, in->bytes.len);
     return out->failed ? YDOC_ENOMEM : 0;
 }
