@@ -212,8 +212,8 @@ static void push_fresh(struct ydoc_undo *undo, int which)
 
 static void join_fresh(struct ydoc_undo *undo, struct stack_item *last)
 {
-    undo_set_merge(undo->doc, &last->deletions, undo_ids(&undo->fresh.deletions), &undo->merged);
-    undo_set_merge(undo->doc, &last->insertions, undo_ids(&undo->fresh.insertions), &undo->merged);
+    undo_set_merge(undo->doc, &last->deletions, undo_ids(&undo->fresh.deletions));
+    undo_set_merge(undo->doc, &last->insertions, undo_ids(&undo->fresh.insertions));
 }
 
 static uint64_t now_ms(const struct ydoc_undo *undo)
@@ -493,7 +493,6 @@ void ydoc_undo_free(struct ydoc_undo *undo)
     }
     drop(undo, &undo->popped, false);
     drop(undo, &undo->fresh, false);
-    undo_set_free(doc, &undo->merged);
     VEC_FREE(doc, undo->scope);
     VEC_FREE(doc, undo->tracked);
     VEC_FREE(doc, undo->to_delete);

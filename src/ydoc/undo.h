@@ -38,7 +38,6 @@ struct ydoc_undo {
     uint64_t last_change;     /* 0: the next change begins a stack item */
     struct stack_item popped; /* being undone */
     struct stack_item fresh;  /* being made */
-    struct id_set merged;     /* scratch */
     VEC(uint32_t) to_delete;  /* items that the undo deletes */
     VEC(uint32_t) to_redo;    /* items that it restores; they have ITEM_PICKED */
     VEC(uint32_t) parents;    /* of the one that it is at */
@@ -48,8 +47,8 @@ struct ydoc_undo {
 struct ids undo_ids(const struct id_set *set);
 void undo_set_free(struct ydoc *doc, struct id_set *set);
 void undo_set_copy(struct ydoc *doc, struct id_set *to, struct ids from);
-/* Yjs's mergeDeleteSets: adds `more`. `scratch` is an empty set. */
-void undo_set_merge(struct ydoc *doc, struct id_set *set, struct ids more, struct id_set *scratch);
+/* Yjs's mergeDeleteSets: adds `more`. */
+void undo_set_merge(struct ydoc *doc, struct id_set *set, struct ids more);
 bool undo_set_has(const struct id_set *set, uint32_t client, uint32_t clock);
 /* Yjs's iterateDeletedStructs: calls `visit` with every item or GC of the set, cut at the
  * ends of the ranges. */

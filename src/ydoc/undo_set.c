@@ -90,7 +90,7 @@ void undo_set_copy(struct ydoc *doc, struct id_set *to, struct ids from)
     }
 }
 
-static void add_clients(struct ydoc *doc, struct id_set *to, struct ids of, struct ids without)
+static void list_clients(struct ydoc *doc, struct id_set *to, struct ids of, struct ids without)
 {
     struct group g = {0};
 
@@ -100,40 +100,65 @@ static void add_clients(struct ydoc *doc, struct id_set *to, struct ids of, stru
     }
 }
 
-/* Typing extends the one range that there is. */
-static bool extend(struct id_set *set, struct ids more)
+/* New clients come last. Where that is the order of the ranges it needs no list. */
+static void join_order(struct ydoc *doc, struct id_set *set, struct ids more)
 {
-    struct span *last;
+    struct ids none = {0}, ids = undo_ids(set);
+    bool is_one = more.spans[0].client == more.spans[more.n - 1].client;
 
-    if (set->spans.n == 0 || set->order.n > 0 || more.n != 1)
-        return false;
-    last = &set->spans.p[set->spans.n - 1];
-    if (last->client != more.spans[0].client || last->clock + last->len != more.spans[0].clock)
-        return false;
-    last->len += more.spans[0].len;
-    return true;
+    if (ids.order_n == 0 && is_one &&
+        (ids.n == 0 || ids.spans[ids.n - 1].client <= more.spans[0].client))
+        return;
+    if (ids.order_n == 0)
+        list_clients(doc, set, ids, none);
+    list_clients(doc, set, more, ids);
 }
 
-void undo_set_merge(struct ydoc *doc, struct id_set *set, struct ids more, struct id_set *scratch)
+/* The range joins those that it touches, or gets a place between them. */
+static void insert_range(struct ydoc *doc, struct id_set *set, struct span range)
 {
-    struct ids none = {0};
-    struct id_set swap;
+    uint32_t i = find(undo_ids(set), range.client, range.clock), end = i;
+    uint32_t stop = range.clock + range.len;
+    struct span *p = set->spans.p;
 
-    if (more.n == 0 || extend(set, more))
+    if (i > 0 && p[i - 1].client == range.client && p[i - 1].clock + p[i - 1].len == range.clock)
+        i--;
+    for (; end < set->spans.n && p[end].client == range.client && p[end].clock <= stop; end++) {
+        if (p[end].clock + p[end].len > stop)
+            stop = p[end].clock + p[end].len;
+    }
+    if (i < end && p[i].clock < range.clock)
+        range.clock = p[i].clock;
+    range.len = stop - range.clock;
+    if (i == end) {
+        VEC_PUSH(doc, set->spans, range);
+        p = set->spans.p;
+        memmove(p + i + 1, p + i, (set->spans.n - 1 - i) * sizeof(*p));
+    } else {
+        memmove(p + i + 1, p + end, (set->spans.n - end) * sizeof(*p));
+        set->spans.n -= end - i - 1;
+    }
+    p[i] = range;
+}
+
+/* Many ranges are sorted in, few are put where they belong. */
+#define FEW 16u
+
+void undo_set_merge(struct ydoc *doc, struct id_set *set, struct ids more)
+{
+    uint32_t n = set->spans.n;
+
+    if (more.n == 0)
         return;
-    scratch->spans.n = scratch->order.n = 0;
-    add_clients(doc, scratch, undo_ids(set), none);
-    add_clients(doc, scratch, more, undo_ids(set));
-    VEC_RESERVE(doc, scratch->spans, (uint64_t)set->spans.n + more.n);
-    if (set->spans.n > 0)
-        memcpy(scratch->spans.p, set->spans.p, set->spans.n * sizeof(struct span));
-    memcpy(scratch->spans.p + set->spans.n, more.spans, more.n * sizeof(struct span));
-    scratch->spans.n = store_merge_spans(scratch->spans.p, set->spans.n + more.n);
-    if (scratch->order.n == 1)
-        scratch->order.n = 0;
-    swap = *set;
-    *set = *scratch;
-    *scratch = swap;
+    join_order(doc, set, more);
+    if (more.n <= FEW) {
+        for (uint32_t i = 0; i < more.n; i++)
+            insert_range(doc, set, more.spans[i]);
+        return;
+    }
+    VEC_RESERVE(doc, set->spans, more.n);
+    memcpy(set->spans.p + n, more.spans, more.n * sizeof(struct span));
+    set->spans.n = store_merge_spans(set->spans.p, n + more.n);
 }
 
 static void each_of_range(struct ydoc_undo *undo, const struct span *range,

@@ -251,6 +251,38 @@ static const struct row rows[] = {
      "010181d0acf30e06c481d0acf30e0081d0acf30e01046263646500 000181d0acf30e010604",
      "020481d0acf30e000401017401618481d0acf30e0004626364658481d0acf30e040166c481d0acf30e0081d0acf30"
      "e01046263646501070104010174067468656972730181d0acf30e0201040604"},
+    {"deletions of two people",
+     {{REMOTE, NULL, 1, 0, NULL},
+      {INSERT, "t", 0, 0, "ours"},
+      {STOP, NULL, 0, 0, NULL},
+      {DELETE, "t", 0, 2, NULL},
+      {DELETE, "t", 3, 2, NULL},
+      {DELETE, "t", 0, 1, NULL},
+      {UNDO, NULL, 0, 0, NULL},
+      {REDO, NULL, 0, 0, NULL},
+      {UNDO, NULL, 0, 0, NULL}},
+     "111",
+     "010181d0acf30e0004010174046f75727300 000181d0acf30e010002 000181d0acf30e010201 "
+     "010181d0acf30e044481d0acf30e00036f757200 000181d0acf30e010403 "
+     "010181d0acf30e074481d0acf30e04036f757200",
+     "020481d0acf30e0004010174036f75728481d0acf30e0201734481d0acf30e00036f75724481d0acf30e04036f757"
+     "201070104010174067468656972730181d0acf30e0200030403"},
+    {"deletions of two people, the other first",
+     {{REMOTE, NULL, 1, 0, NULL},
+      {INSERT, "t", 0, 0, "ours"},
+      {STOP, NULL, 0, 0, NULL},
+      {DELETE, "t", 6, 2, NULL},
+      {DELETE, "t", 0, 2, NULL},
+      {DELETE, "t", 0, 1, NULL},
+      {UNDO, NULL, 0, 0, NULL},
+      {REDO, NULL, 0, 0, NULL},
+      {UNDO, NULL, 0, 0, NULL}},
+     "111",
+     "010181d0acf30e0004010174046f75727300 000181d0acf30e010002 000181d0acf30e010201 "
+     "010181d0acf30e044481d0acf30e00036f757200 000181d0acf30e010403 "
+     "010181d0acf30e074481d0acf30e04036f757200",
+     "020481d0acf30e0004010174036f75728481d0acf30e0201734481d0acf30e00036f75724481d0acf30e04036f757"
+     "201070104010174067468656972730181d0acf30e0200030403"},
     {"nothing to do", {{UNDO, NULL, 0, 0, NULL}, {REDO, NULL, 0, 0, NULL}}, "00", "", "0000"},
     {"values",
      {{ADD, "a", 0, 0, "a"},
