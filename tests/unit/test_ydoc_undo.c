@@ -27,10 +27,12 @@ static void add_hex(struct ydoc_buf *b, struct ydoc_slice bytes)
     }
 }
 
+/* At most 128 bytes. */
 static struct ydoc_slice from_hex(const char *hex, uint8_t *bytes)
 {
     struct ydoc_slice s = {bytes, strlen(hex) / 2};
 
+    CHECK(s.len <= 128);
     for (size_t i = 0; i < s.len; i++)
         CHECK_EQ(sscanf(hex + 2 * i, "%2hhx", &bytes[i]), 1);
     return s;
@@ -205,7 +207,7 @@ static int run_list_step(struct desk *d, const struct step *s)
 static int run_step(struct desk *d, const struct step *s)
 {
     struct ydoc_slice update;
-    uint8_t bytes[64];
+    uint8_t bytes[128];
 
     switch (s->op) {
     case INSERT:
@@ -262,6 +264,20 @@ static void check_state(const struct desk *d, const char *want)
     ydoc_buf_fini(&hex);
 }
 
+/* The order of a list is not in the bytes. */
+static void check_content(const struct desk *d, const struct row *row)
+{
+    struct ydoc_buf b;
+
+    ydoc_buf_init(&b, NULL);
+    CHECK_EQ(ydoc_read_text(d->doc, text("t"), &b), 0);
+    CHECK_MEM(b.p, b.len, row->text, strlen(row->text));
+    ydoc_buf_reset(&b);
+    CHECK_EQ(ydoc_read_root_json(d->doc, text("a"), YDOC_KIND_ARRAY, &b), 0);
+    CHECK_MEM(b.p, b.len, row->list, strlen(row->list));
+    ydoc_buf_fini(&b);
+}
+
 TEST(ydoc_undo, samples_give_the_bytes_of_yjs)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -274,6 +290,7 @@ TEST(ydoc_undo, samples_give_the_bytes_of_yjs)
         CHECK_STR(done, rows[i].done);
         CHECK_MEM(d.updates.p, d.updates.len, rows[i].updates, strlen(rows[i].updates));
         check_state(&d, rows[i].state);
+        check_content(&d, &rows[i]);
         desk_close(&d);
     }
 }
