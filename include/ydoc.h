@@ -427,6 +427,86 @@ struct ydoc_subdocs {
 typedef void (*ydoc_subdocs_fn)(struct ydoc *doc, const struct ydoc_subdocs *subdocs, void *ctx);
 /* Y.Doc.on('subdocs'), once a transaction (Yjs tells removals twice). */
 int ydoc_observe_subdocs(struct ydoc *doc, ydoc_subdocs_fn fn, void *ctx) YDOC_MUST_USE;
+/* ---- undoing --------------------------------------------------------------------- */
+
+/* Y.UndoManager: takes back what was done to some types, and nothing of what others
+ * did meanwhile. Changes that follow each other within a short time are taken back
+ * together. What an undo manager may still restore is not collected.
+ *
+ * It belongs to its document's thread and is freed before the document. Callbacks
+ * run in the middle of a transaction's end: they may read; only `on_event` may also edit.
+ * None may free the manager or undo. */
+struct ydoc_undo;
+
+enum ydoc_undo_event_kind {
+    YDOC_UNDO_ADDED,   /* a new stack item */
+    YDOC_UNDO_UPDATED, /* the last stack item took in one more change */
+    YDOC_UNDO_POPPED,  /* a stack item was undone or redone */
+    YDOC_UNDO_CLEARED, /* one or both stacks were emptied */
+    YDOC_UNDO_DROPPED, /* a stack item whose `meta` is not NULL goes: free it, if need be */
+};
+
+/* `redo`: of ADDED, UPDATED and DROPPED that it is an item of the redo stack, of POPPED
+ * that it was redone. `meta` (NULL for CLEARED) is a place of the stack item for the
+ * application's use, at first NULL, as where the cursor was. */
+struct ydoc_undo_event {
+    enum ydoc_undo_event_kind kind;
+    bool redo;
+    bool undo_cleared, redo_cleared;
+    const void *origin; /* of the transaction; of POPPED the manager */
+    void **meta;
+};
+typedef void (*ydoc_undo_fn)(struct ydoc_undo *undo, const struct ydoc_undo_event *event,
+                             void *ctx);
+
+/* What an undo is about to delete. */
+struct ydoc_undo_item {
+    uint64_t client;
+    uint32_t clock, len;
+    ydoc_type parent;
+    struct ydoc_slice key; /* of a map; p NULL: it is in a list */
+    ydoc_type type;        /* when it is a shared type; otherwise 0 */
+};
+
+struct ydoc_undo_options {
+    const ydoc_type *scope; /* copied; changes of these types and of those in them. NULL: all */
+    size_t scope_n;
+    const void *const *origins; /* copied; of transactions to take back. NULL: those with NULL */
+    size_t origins_n;
+    uint64_t capture_timeout_ms; /* 0: 500 */
+    bool capture_each;           /* every transaction is a stack item: Yjs's captureTimeout 0 */
+    bool ignore_remote_map_changes;
+    /* false: this transaction is not taken back */
+    bool (*capture)(const struct ydoc_undo *undo, const void *origin, bool local, void *ctx);
+    /* false: this stays */
+    bool (*delete_filter)(const struct ydoc_undo *undo, const struct ydoc_undo_item *item,
+                          void *ctx);
+    ydoc_undo_fn on_event;
+    uint64_t (*now_ms)(void *ctx); /* above 0, never backwards; NULL: CLOCK_MONOTONIC */
+    void *ctx;                     /* of the four */
+};
+
+/* `options` NULL: the whole document, all defaults. YDOC_ENOENT: a type of the scope is gone. */
+int ydoc_undo_new(struct ydoc_undo **out, struct ydoc *doc,
+                  const struct ydoc_undo_options *options) YDOC_MUST_USE;
+void ydoc_undo_free(struct ydoc_undo *undo); /* NULL is allowed */
+
+/* One step back, or forth. 1 if something was done, 0 if there was nothing to do, or an
+ * error; YDOC_EBUSY inside of another. */
+int ydoc_undo_undo(struct ydoc_undo *undo) YDOC_MUST_USE;
+int ydoc_undo_redo(struct ydoc_undo *undo) YDOC_MUST_USE;
+bool ydoc_undo_can_undo(const struct ydoc_undo *undo);
+bool ydoc_undo_can_redo(const struct ydoc_undo *undo);
+/* The next change begins a stack item. */
+void ydoc_undo_stop_capturing(struct ydoc_undo *undo);
+/* Empties the stacks. */
+int ydoc_undo_clear(struct ydoc_undo *undo, bool undo_stack, bool redo_stack) YDOC_MUST_USE;
+
+/* 0 is the whole document. */
+int ydoc_undo_add_scope(struct ydoc_undo *undo, ydoc_type type) YDOC_MUST_USE;
+int ydoc_undo_add_origin(struct ydoc_undo *undo, const void *origin) YDOC_MUST_USE;
+void ydoc_undo_remove_origin(struct ydoc_undo *undo, const void *origin);
+struct ydoc *ydoc_undo_doc(const struct ydoc_undo *undo);
 
 /* ---- what has changed ------------------------------------------------------ */
 

@@ -18,6 +18,8 @@ static void become_gc(struct ydoc *doc, uint32_t h)
     if (item_kind(it) == WIRE_TYPE)
         VEC_PUSH(doc, doc->work, it->content);
     it = &doc->items.p[h];
+    if (it->origin_flags & ITEM_REDONE)
+        store_forget_redone(doc, it);
     store_drop_content(doc, it);
     it->left = it->right = it->slot = 0;
     it->client_kind = item_client(it) << 8 | WIRE_GC;
@@ -240,7 +242,7 @@ static void merge_split(struct ydoc *doc, const struct tx *tx)
 
 /* ---- the transaction's deletions ---- */
 
-static uint32_t sort_and_merge_spans(struct ydoc *doc, struct span *v, uint32_t n)
+uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n)
 {
     uint32_t kept = 0;
 
@@ -288,13 +290,13 @@ static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
     }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
         return;
-    doc->acc_deleted.n = sort_and_merge_spans(doc, doc->acc_deleted.p, doc->acc_deleted.n);
+    doc->acc_deleted.n = store_merge_spans(doc, doc->acc_deleted.p, doc->acc_deleted.n);
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
 }
 
 void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 {
-    tx->deleted.n = sort_and_merge_spans(doc, tx->deleted.p, tx->deleted.n);
+    tx->deleted.n = store_merge_spans(doc, tx->deleted.p, tx->deleted.n);
     accumulate_deleted(doc, tx);
 }
 

@@ -42,6 +42,7 @@ void store_free_contents(struct ydoc *doc)
     VEC_FREE(doc, doc->slots);
     VEC_FREE(doc, doc->slot_table);
     VEC_FREE(doc, doc->roots);
+    VEC_FREE(doc, doc->redone);
     VEC_FREE(doc, doc->acc_touched);
     VEC_FREE(doc, doc->acc_deleted);
     VEC_FREE(doc, doc->pending);
@@ -127,6 +128,7 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(slots);
     DUP(slot_table);
     DUP(roots);
+    DUP(redone);
     DUP(acc_touched);
     DUP(acc_deleted);
     DUP(pending);
@@ -173,6 +175,9 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->cur.origin = doc->cur.origin;
     copy->cur.local = doc->cur.local;
     copy->finishing = doc->finishing;
+    copy->queued = doc->queued;
+    copy->order_mark = doc->order_mark;
+    copy->redone_used = doc->redone_used;
     copy->acc = doc->acc;
     copy->acc_compact_at = doc->acc_compact_at;
     copy->memory_used = sizeof(*copy);
@@ -191,7 +196,8 @@ void store_discard(struct ydoc *copy)
     alloc.resize(alloc.ctx, copy, sizeof(*copy), 0);
 }
 
-/* Who watches and what waits to be finished is no part of a copy. */
+/* Who watches and what waits to be finished is no part of a copy: what is left of the
+ * document's memory when its contents are gone is theirs. */
 void store_restore(struct ydoc *doc, struct ydoc *copy)
 {
     struct watch *watch = doc->watch;
@@ -201,6 +207,7 @@ void store_restore(struct ydoc *doc, struct ydoc *copy)
     jmp_buf *on_failure = doc->on_failure;
 
     store_free_contents(doc);
+    copy->memory_used += doc->memory_used - sizeof(*doc);
     *doc = *copy;
     doc->watch = watch;
     doc->notes_changes = notes_changes;

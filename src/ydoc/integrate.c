@@ -590,6 +590,40 @@ uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
     return place_new_item(doc, client, &n, s);
 }
 
+/* The bytes of `from`, once more: ranges of the slab are nobody's but one item's. */
+static void copy_content(struct ydoc *doc, struct item *it, uint32_t from)
+{
+    uint32_t bytes = doc->items.p[from].bytes;
+
+    if (item_kind(it) == WIRE_TYPE || bytes == 0)
+        return;
+    it->content = store_slab_take(doc, bytes);
+    it->bytes = bytes;
+    memcpy(doc->slab.p + it->content, doc->slab.p + doc->items.p[from].content, bytes);
+}
+
+uint32_t store_insert_copy(struct ydoc *doc, const struct neighbours *between, uint32_t from)
+{
+    uint32_t client = store_add_client(doc, doc->client_id);
+    const struct item *it = &doc->items.p[from];
+    struct wire_struct s = {0};
+    struct newcomer n;
+
+    s.ref = item_kind(it);
+    s.len = it->len;
+    if (s.ref == WIRE_TYPE) {
+        s.type_ref = doc->types.p[it->content].ref;
+        if (doc->types.p[it->content].name != 0)
+            s.body = store_key(doc, doc->types.p[it->content].name);
+    }
+    n = own_newcomer(doc, client, between, &s);
+    n.item.origin_flags |= ITEM_KEEP | (s.ref == WIRE_DELETED ? ITEM_DELETED : 0);
+    if (must_walk(doc, &n))
+        walk_concurrent(doc, &n, doc->client_id);
+    copy_content(doc, &n.item, from);
+    return place_new_item(doc, client, &n, &s);
+}
+
 /* ---- deleting -------------------------------------------------------------------- */
 
 static void remember_for_merge(struct ydoc *doc, const struct item *it)

@@ -102,16 +102,6 @@ struct found {
     uint32_t item, offset;
 };
 
-/* Yjs's followRedone. Nothing is redone as long as no undo manager says so. */
-static uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t clock,
-                                    uint32_t *diff)
-{
-    uint32_t h = store_find_item(doc, client, clock);
-
-    *diff = clock - doc->items.p[h].clock;
-    return h;
-}
-
 static struct found find_unit(const struct ydoc *doc, const struct ydoc_id *id, bool follow)
 {
     uint32_t client = store_find_client_const(doc, id->client), clock = (uint32_t)id->clock;

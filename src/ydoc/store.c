@@ -188,12 +188,15 @@ uint32_t store_split(struct ydoc *doc, struct client *c, struct place *place, ui
     struct slot *slot = &doc->slots.p[left->slot];
 
     assert(at > 0 && at < left->len);
+    if (left->origin_flags & ITEM_REDONE)
+        store_split_redone(doc, left, at);
     *right = *left;
     right->clock += at;
     right->len -= at;
     right->left = lh;
     right->origin_clock = right->clock - 1;
-    right->origin_flags = item_client(left) << 8 | (left->origin_flags & 0xff);
+    right->origin_flags =
+        item_client(left) << 8 | (left->origin_flags & 0xff & ~(uint32_t)ITEM_PICKED);
     split_content(doc, left, right, at);
     left->len = at;
     left->right = rh;

@@ -46,7 +46,8 @@
 enum item_flag {
     ITEM_DELETED = 1,
     ITEM_KEEP = 2,   /* the undo manager still needs its content */
-    ITEM_REDONE = 4, /* an undo made a copy of it elsewhere */
+    ITEM_REDONE = 4, /* an undo made a copy of it elsewhere (redone.c) */
+    ITEM_PICKED = 8, /* the running undo is to restore it; a split keeps it on the left half only */
 };
 
 /* A struct of the store. Its kind is the wire's content ref (never SKIP); of a
@@ -170,9 +171,15 @@ struct tx {
     VEC(struct change) changed;      /* kept only while doc->notes_changes */
     VEC(struct subdoc_note) subdocs; /* kept only while doc->notes_subdocs */
     VEC(uint32_t) formatted;         /* formatted texts that a remote change touched */
-    VEC(uint32_t) order;             /* with those: clients in the order of their first deletion */
+    VEC(uint32_t) order;             /* clients in the order of their first deletion */
     const void *origin;
     bool local;
+};
+
+/* The item with this id was restored by a copy that starts with the other id. */
+struct redone {
+    uint32_t client, clock; /* client CLIENT_UNKNOWN: an unused place of the table */
+    uint32_t to_client, to_clock;
 };
 
 struct missing { /* pending structs may go on once `client` has `clock` */
@@ -230,12 +237,16 @@ struct ydoc {
     struct tx cur;
     VEC(struct tx *) queue; /* done, and not yet finished; the first one is being finished */
     bool finishing;
+    uint32_t queued; /* length of the queue when its first one's observers were called */
     uint32_t typing_type, typing_index; /* where the last local insertion ended; 0: unknown */
     uint64_t work_left;
     jmp_buf *on_failure;
     int failure;
     struct watch *watch;               /* observers, or NULL */
     bool notes_changes, notes_subdocs; /* somebody needs tx.changed, tx.subdocs */
+
+    VEC(struct redone) redone; /* open addressing by id */
+    uint32_t redone_used;
 
     /* Since the last take. */
     uint32_t acc;
@@ -400,6 +411,11 @@ void store_end(struct ydoc *doc);
 int store_run(struct ydoc *doc, void (*work)(void *arg), void *arg);
 /* A client's clock before the transaction, whatever came after it. */
 uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_t client);
+/* The same after the transaction that is being finished: Yjs's afterState, which has
+ * what was done up to the call of the observers. */
+uint32_t store_clock_after(const struct ydoc *doc, uint32_t client);
+/* Is there an update to send? Not only for what the transaction itself has made. */
+bool store_has_content(const struct ydoc *doc, const struct tx *tx);
 void store_free_tx(struct ydoc *doc, struct tx *tx);
 /* Does anybody observe anything? */
 static inline bool store_is_watched(const struct ydoc *doc)
@@ -428,6 +444,9 @@ uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
 /* The same with the content in the slab already, s->body.len bytes at `content`. */
 uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
                            const struct wire_struct *s, uint32_t content);
+/* Puts a copy of another item's content there, of a type an empty one of its kind, and
+ * resolves conflicts as for a remote item. The copy is to be kept (ITEM_KEEP). */
+uint32_t store_insert_copy(struct ydoc *doc, const struct neighbours *between, uint32_t from);
 /* The item that starts at this id, split off if need be; a GC is given whole. */
 uint32_t store_item_from(struct ydoc *doc, uint32_t client, uint32_t clock);
 /* Prepares doc->marks: marks above the returned number are of this walk. */
@@ -440,9 +459,23 @@ void store_touch(struct ydoc *doc, uint32_t client);
 /* ---- spans.c ---- */
 void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
 
+/* ---- redone.c ---- */
+/* Yjs's item.redone; the item has ITEM_REDONE. */
+struct redone store_redone(const struct ydoc *doc, const struct item *it);
+void store_set_redone(struct ydoc *doc, uint32_t h, uint32_t to_client, uint32_t to_clock);
+/* The item will be cut `at` units in: both halves keep what they were restored by. */
+void store_split_redone(struct ydoc *doc, const struct item *it, uint32_t at);
+void store_forget_redone(struct ydoc *doc, const struct item *it);
+/* Yjs's followRedone: the item that holds what this id became after all undos, and how many
+ * units into it. Splits nothing; may be a GC. */
+uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                             uint32_t *diff);
+
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */
 void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
+/* Yjs's sortAndMergeDeleteSet, by client too; returns how many are left. */
+uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n);
 void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);

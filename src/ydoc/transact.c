@@ -95,6 +95,28 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
     return doc->clients.p[client].state;
 }
 
+uint32_t store_clock_after(const struct ydoc *doc, uint32_t client)
+{
+    for (uint32_t q = doc->queued; q < doc->queue.n; q++) {
+        const struct tx *later = doc->queue.p[q];
+
+        for (uint32_t i = 0; i < later->touched.n; i++) {
+            if (later->touched.p[i].client == client)
+                return later->touched.p[i].from;
+        }
+    }
+    return doc->clients.p[client].state;
+}
+
+bool store_has_content(const struct ydoc *doc, const struct tx *tx)
+{
+    bool has = tx->deleted.n > 0;
+
+    for (uint32_t q = 0; q < doc->queued && !has; q++)
+        has = doc->queue.p[q]->touched.n > 0;
+    return has;
+}
+
 /* ---- finishing ---- */
 
 /* A remote change that uses the document's own id: somebody else has it too. */
@@ -125,7 +147,7 @@ static bool needs_cleaning(const struct ydoc *doc, const struct tx *tx)
     return false;
 }
 
-/* Cleaning goes through the deletions client by client in the order in which a
+/* Cleaning and undoing go through the deletions client by client in the order in which a
  * JavaScript Map got to know them; sorting forgets it. */
 static void keep_order(struct ydoc *doc, struct tx *tx)
 {
@@ -192,9 +214,10 @@ static void finish_queue(struct ydoc *doc)
     while (doc->queue.n > 0) {
         struct tx *tx = doc->queue.p[0];
 
-        if (tx->formatted.n > 0)
+        if (tx->formatted.n > 0 || store_is_watched(doc))
             keep_order(doc, tx);
         store_sort_deleted(doc, tx);
+        doc->queued = doc->queue.n;
         if (store_is_watched(doc))
             watch_call_observers(doc, tx);
         if (needs_cleaning(doc, tx))

@@ -238,7 +238,7 @@ void watch_send_update(struct ydoc *doc, const struct tx *tx)
     struct ydoc_buf update;
     bool failed;
 
-    if (tx->touched.n == 0 && tx->deleted.n == 0)
+    if (!store_has_content(doc, tx))
         return;
     w->calling++;
     for (int version = 1; version <= 2; version++) {

@@ -39,6 +39,8 @@ int oracle_refuse(struct oracle *o, const char *fmt, ...)
 
 static void close_doc(struct oracle *o)
 {
+    ydoc_undo_free(o->undo);
+    o->undo = NULL;
     ydoc_free(o->doc);
     o->doc = NULL;
     ydoc_buf_reset(&o->emitted);
@@ -243,9 +245,12 @@ static int read_root(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* The origin of what is applied: no undo manager tracks it. */
+static const char remote[] = "remote";
+
 static int apply_v1(struct oracle *o, const uint8_t *p, size_t len)
 {
-    return ydoc_apply_v1(o->doc, p, len, &o->err);
+    return ydoc_apply_v1_from(o->doc, p, len, remote, &o->err);
 }
 
 static int state_vector(struct oracle *o, const uint8_t *p, size_t len)
@@ -266,7 +271,7 @@ static int update_sv_v1(struct oracle *o, const uint8_t *p, size_t len)
 
 static int apply_v2(struct oracle *o, const uint8_t *p, size_t len)
 {
-    return ydoc_apply_v2(o->doc, p, len, &o->err);
+    return ydoc_apply_v2_from(o->doc, p, len, remote, &o->err);
 }
 
 static int encode_v2(struct oracle *o, const uint8_t *p, size_t len)
@@ -373,6 +378,7 @@ static const struct {
     {'Q', true, resolve_position},
     {'X', true, snapshot_v1},
     {'Y', true, snapshot_v2},
+    {'K', true, oracle_undo},
 };
 
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)

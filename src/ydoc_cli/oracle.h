@@ -8,7 +8,8 @@
 #define ORACLE_CLIENT 4000000001u
 
 struct oracle {
-    struct ydoc *doc; /* NULL before the first N */
+    struct ydoc *doc;       /* NULL before the first N */
+    struct ydoc_undo *undo; /* of the document, or NULL */
     bool gc;
     struct ydoc_buf roots;   /* declared: u8 kind, u8 length, name; repeated */
     struct ydoc_buf emitted; /* u32le length, bytes; repeated */
@@ -32,6 +33,14 @@ int oracle_new_doc(const struct oracle *o, struct ydoc **doc);
 int oracle_observe_events(struct oracle *o, const uint8_t *p, size_t len);
 int oracle_take_events(struct oracle *o, const uint8_t *p, size_t len);
 
+struct json_tree;
+struct json_node;
+/* The type that a path names: a declared root, or [root, step, …]. */
+int oracle_find_type(const struct oracle *o, const struct json_tree *t,
+                     const struct json_node *path, ydoc_type *out);
+
+/* The command K: the undo manager. */
+int oracle_undo(struct oracle *o, const uint8_t *p, size_t len);
 /* The command T: local edits. */
 int oracle_edit(struct oracle *o, const uint8_t *p, size_t len);
 

@@ -77,6 +77,16 @@ static int find_type(const struct oracle *o, struct operation *op, const struct 
     return rc;
 }
 
+int oracle_find_type(const struct oracle *o, const struct json_tree *t,
+                     const struct json_node *path, ydoc_type *out)
+{
+    struct operation op = {.doc = o->doc, .t = t};
+    int rc = find_type(o, &op, path);
+
+    *out = op.type;
+    return rc;
+}
+
 /* ---- what ---- */
 
 /* Attributes as JSON in `b`; absent or null ones leave *out as it is. */
