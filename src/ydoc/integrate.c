@@ -590,15 +590,19 @@ uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
     return place_new_item(doc, client, &n, s);
 }
 
-/* The bytes of `from`, once more: ranges of the slab are nobody's but one item's. */
+/* The bytes of `from`, once more; but formats share them, as the values that they hold are one
+ * object in Yjs (format.c). */
 static void copy_content(struct ydoc *doc, struct item *it, uint32_t from)
 {
     uint32_t bytes = doc->items.p[from].bytes;
 
     if (item_kind(it) == WIRE_TYPE || bytes == 0)
         return;
-    it->content = store_slab_take(doc, bytes);
     it->bytes = bytes;
+    it->content = doc->items.p[from].content;
+    if (item_kind(it) == WIRE_FORMAT)
+        return;
+    it->content = store_slab_take(doc, bytes);
     memcpy(doc->slab.p + it->content, doc->slab.p + doc->items.p[from].content, bytes);
 }
 
