@@ -12,22 +12,25 @@
  */
 #include "ydoc/schedule.h"
 #include "ydoc/typing.h"
+#include "ydoc/update.h"
 
 #include <assert.h>
 #include <string.h>
+
+#include "ydoc/quick.h"
 
 /* ---- pending structs ------------------------------------------------------------------ */
 
 static void write_rest_section(const struct run *run, const struct source *src,
                                struct ydoc_buf *body)
 {
-    struct wire_section section = {src->p, src->client, src->clock, src->left};
+    struct wire_section section = wire_section_at(src->client, src->p, src->clock, src->left);
     struct wire_struct s;
     struct lib0_reader r;
     uint64_t n = 0;
 
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
         n++;
     section.p = src->p;
     section.clock = src->clock;
@@ -36,8 +39,8 @@ static void write_rest_section(const struct run *run, const struct source *src,
     lib0_write_varuint(body, src->client);
     lib0_write_varuint(body, src->clock);
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    while (wire_next(&r, &section, &s, YDOC__NESTING_MAX))
-        wire_write(body, &s, 0);
+    while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
+        wire_write(body, &s, 0, WIRE_OURS);
 }
 
 /* What the blocked sources still hold, as an update. */
@@ -56,11 +59,12 @@ static void write_rest(const struct run *run, struct ydoc_buf *out)
 static int merge_with_pending(const struct ydoc *doc, const struct ydoc_buf *rest,
                               struct ydoc_buf *merged)
 {
+    static const struct update_formats ours = {WIRE_OURS, WIRE_OURS};
     struct ydoc_slice list[2] = {{doc->pending.p, doc->pending.n}, {rest->p, rest->len}};
 
     if (doc->pending.n == 0)
-        return ydoc_merge_updates_v1(&list[1], 1, merged, NULL);
-    return ydoc_merge_updates_v1(list, 2, merged, NULL);
+        return update_merge(&list[1], 1, ours, merged, NULL);
+    return update_merge(list, 2, ours, merged, NULL);
 }
 
 static void keep_missing(struct ydoc *doc)
@@ -157,9 +161,8 @@ static void delete_range(struct ydoc *doc, uint32_t client, uint32_t clock, uint
 }
 
 /* Applies what can be applied and appends the rest to doc->undone. */
-static void apply_range(struct ydoc *doc, const struct wire_range *range)
+static void apply_range(struct ydoc *doc, uint32_t c, const struct wire_range *range)
 {
-    uint32_t c = store_find_client(doc, range->client);
     uint32_t state = c == CLIENT_UNKNOWN ? 0 : doc->clients.p[c].state;
     uint32_t end = range->clock + range->len;
     struct wire_range rest = *range;
@@ -209,11 +212,17 @@ static void apply_deletes(struct ydoc *doc, const struct lib0_reader *at)
 
     doc->undone.n = 0;
     wire_deletes_init(&d, at);
-    while (wire_deletes_next(&d, &range))
-        apply_range(doc, &range);
+    while (wire_deletes_next(&d, &range)) {
+        uint32_t c = store_find_client(doc, range.client);
+
+        do
+            apply_range(doc, c, &range);
+        while (quick_range(&d, &range));
+    }
     from_update = doc->undone.n;
     for (uint32_t i = 0; i < doc->pending_deletes.n; i++)
-        apply_range(doc, &doc->pending_deletes.p[i]);
+        apply_range(doc, store_find_client(doc, doc->pending_deletes.p[i].client),
+                    &doc->pending_deletes.p[i]);
     if (doc->undone.n > 0 || doc->pending_deletes.n > 0)
         keep_undone(doc, from_update);
 }
@@ -402,18 +411,17 @@ static int guarded_transact(struct job *job)
     return rc;
 }
 
-int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
-                       struct ydoc_error *err)
+static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *origin,
+                         const struct ydoc_limits *limits, struct ydoc_error *err)
 {
+    const uint8_t *update = bytes.p;
+    size_t len = bytes.len;
     struct wire_counts counts;
     struct job job = {doc, update, len, &counts, origin, {0}, {0}, false};
     int rc;
 
-    if (doc->broken)
-        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (typing_apply(doc, update, len))
-        return 0;
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
+    schedule_make_notes(doc, update, len);
+    rc = wire_validate_noting(bytes, limits, &counts, &doc->notes, err);
     if (rc != 0)
         return rc;
     if (too_many_clients(doc, update, len, &counts))
@@ -433,9 +441,32 @@ int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, cons
     return 0;
 }
 
+int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
+                       struct ydoc_error *err)
+{
+    struct ydoc_slice bytes = {update, len};
+
+    if (doc->broken)
+        return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
+    if (typing_apply(doc, update, len))
+        return 0;
+    return apply_checked(doc, bytes, origin, &doc->limits, err);
+}
+
 int ydoc_apply_v1(struct ydoc *doc, const uint8_t *update, size_t len, struct ydoc_error *err)
 {
     return ydoc_apply_v1_from(doc, update, len, NULL, err);
+}
+
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void *origin,
+                     struct ydoc_error *err)
+{
+    struct ydoc_limits limits = update_limits(WIRE_OURS);
+
+    limits.nesting_max = WIRE_NESTING_OURS;
+    if (typing_apply(doc, update->p, update->len))
+        return 0;
+    return apply_checked(doc, ydoc_buf_slice(update), origin, &limits, err);
 }
 
 unsigned ydoc_last_applied(const struct ydoc *doc)

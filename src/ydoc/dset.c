@@ -41,14 +41,18 @@ void dset_add(struct dset *d, uint64_t client, uint32_t clock, uint32_t len)
     d->n++;
 }
 
-void dset_add_wire(struct dset *d, const struct lib0_reader *r)
+void dset_add_walk(struct dset *d, struct wire_walk *w)
 {
     struct wire_deletes it;
     struct wire_range range;
+    uint64_t n = 0;
 
-    wire_deletes_init(&it, r);
-    while (wire_deletes_next(&it, &range))
+    if (w->r.why != NULL)
+        return;
+    wire_walk_deletes(w, &it);
+    for (; n <= w->budget && wire_deletes_next(&it, &range); n++)
         dset_add(d, range.client, range.clock, range.len);
+    wire_walk_end_deletes(w, &it, n);
 }
 
 static bool before_by_client(const struct wire_range *a, const struct wire_range *b)
@@ -144,13 +148,48 @@ static size_t same_client(const struct dset *d, size_t i)
     return n;
 }
 
-void dset_write(const struct dset *d, struct ydoc_buf *out)
+static size_t count_clients(const struct dset *d)
 {
     size_t clients = 0;
 
     for (size_t i = 0; i < d->n; i += same_client(d, i))
         clients++;
-    lib0_write_varuint(out, clients);
+    return clients;
+}
+
+/* Ranges out of order have negative differences; of those lib0's writer of unsigned
+ * numbers puts the low seven bits. Nobody reads that back as it was. Yjs's rewriters
+ * do not sort what they copy, so neither is it done here. */
+static void write_difference(struct ydoc_buf *out, uint32_t clock, uint32_t end)
+{
+    if (clock >= end)
+        lib0_write_varuint(out, clock - end);
+    else
+        lib0_write_u8(out, (uint8_t)((clock - end) & 0x7f));
+}
+
+void dset_write_v2(const struct dset *d, struct ydoc_buf *out)
+{
+    lib0_write_varuint(out, count_clients(d));
+    for (size_t i = 0; i < d->n;) {
+        size_t n = same_client(d, i);
+        uint32_t end = 0;
+
+        lib0_write_varuint(out, d->v[i].client);
+        lib0_write_varuint(out, n);
+        for (; n > 0; n--, i++) {
+            write_difference(out, d->v[i].clock, end);
+            lib0_write_varuint(out, d->v[i].len - 1);
+            end = d->v[i].clock + d->v[i].len;
+        }
+    }
+    if (d->failed)
+        out->failed = true;
+}
+
+void dset_write(const struct dset *d, struct ydoc_buf *out)
+{
+    lib0_write_varuint(out, count_clients(d));
     for (size_t i = 0; i < d->n;) {
         size_t n = same_client(d, i);
 

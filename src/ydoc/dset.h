@@ -16,8 +16,9 @@ struct dset {
 void dset_init(struct dset *d, const struct ydoc_alloc *alloc);
 void dset_fini(struct dset *d);
 void dset_add(struct dset *d, uint64_t client, uint32_t clock, uint32_t len);
-/* Adds everything that follows at `r`. */
-void dset_add_wire(struct dset *d, const struct lib0_reader *r);
+/* Adds the delete set at which the walk has arrived; what is wrong with it
+ * becomes the walk's failure. */
+void dset_add_walk(struct dset *d, struct wire_walk *w);
 
 /* Clients descending; the ranges of a client keep their order. */
 void dset_sort_clients(struct dset *d);
@@ -25,5 +26,7 @@ void dset_sort_clients(struct dset *d);
 void dset_sort_and_merge(struct dset *d);
 /* Appends format v1. The clients must be in order. */
 void dset_write(const struct dset *d, struct ydoc_buf *out);
+/* Appends format v2, which cannot say ranges out of order: see dset.c. */
+void dset_write_v2(const struct dset *d, struct ydoc_buf *out);
 
 #endif

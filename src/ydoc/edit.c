@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/any.h"
+
 /* ---- handles ---- */
 
 ydoc_type edit_handle(const struct ydoc *doc, uint32_t type)
@@ -16,11 +18,18 @@ ydoc_type edit_handle(const struct ydoc *doc, uint32_t type)
     return type == 0 ? 0 : (uint64_t)doc->types.p[type].generation << 32 | type;
 }
 
+uint32_t edit_resolve_kept(const struct ydoc *doc, ydoc_type handle)
+{
+    uint32_t type = (uint32_t)handle;
+
+    return type < doc->types.n && handle >> 32 == doc->types.p[type].generation ? type : 0;
+}
+
 uint32_t edit_resolve(const struct ydoc *doc, ydoc_type handle)
 {
-    uint32_t type = (uint32_t)handle, item;
+    uint32_t type = edit_resolve_kept(doc, handle), item;
 
-    if (type == 0 || type >= doc->types.n || handle >> 32 != doc->types.p[type].generation)
+    if (type == 0)
         return 0;
     item = doc->types.p[type].item;
     return item != 0 && item_deleted(&doc->items.p[item]) ? 0 : type;
@@ -179,7 +188,7 @@ static int check_value(const struct ydoc_value *v)
         return is_named(v->kind) && lib0_utf16_len(v->name.p, v->name.len) < 0 ? YDOC_EMALFORMED
                                                                                : 0;
     case YDOC_VALUE_DOC:
-        if (v->name.len == 0 || lib0_utf16_len(v->name.p, v->name.len) < 0)
+        if (lib0_utf16_len(v->name.p, v->name.len) < 0)
             return YDOC_EMALFORMED;
         if (v->any.len == 0)
             return 0;
@@ -459,6 +468,33 @@ int ydoc_map_clear(struct ydoc *doc, ydoc_type type)
     struct edit e = {NULL, 0, 0, map_clear};
 
     return edit_run(&e, doc, type, KINDS_MAP);
+}
+
+int ydoc_any_from_json(struct ydoc_slice json, struct ydoc_buf *out, struct ydoc_error *err)
+{
+    size_t len_before = out->len;
+    int rc = ydoc_validate_json(json.p, json.len, YDOC__NESTING_MAX, err);
+
+    if (rc != 0)
+        return rc;
+    any_write_from_json(out, json);
+    return ydoc__buf_finish(out, len_before, err);
+}
+
+int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out, struct ydoc_error *err)
+{
+    size_t len_before = out->len;
+    struct ydoc_buf canonical;
+
+    if (check_any(any) != 0)
+        return ydoc__error(err, YDOC_EMALFORMED, 0, "the bytes are not one lib0 value");
+    ydoc_buf_init(&canonical, &out->alloc);
+    any_write(&canonical, any);
+    if (!canonical.failed)
+        any_write_json(out, ydoc_buf_slice(&canonical));
+    out->failed = out->failed || canonical.failed;
+    ydoc_buf_fini(&canonical);
+    return ydoc__buf_finish(out, len_before, err);
 }
 
 /* ---- reading ---- */

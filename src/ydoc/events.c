@@ -111,11 +111,11 @@ static void add_change(struct ydoc *doc, const struct tx *tx, const struct chang
         memcpy(v, spare, n * sizeof(*v));                                                          \
     }
 
-static bool client_before(const struct touched *a, const struct touched *b)
+static bool client_before(const struct doc_part *a, const struct doc_part *b)
 {
     return a->client < b->client;
 }
-MERGE_SORT(sort_touched, struct touched, client_before)
+MERGE_SORT(sort_touched, struct doc_part, client_before)
 
 static bool event_before(struct ydoc_event *const *a, struct ydoc_event *const *b)
 {
@@ -304,7 +304,7 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
             to = mid;
     }
     if (from < v->before.n && v->before.p[from].client == client)
-        return v->before.p[from].before;
+        return v->before.p[from].from;
     return store_clock_before(e->doc, e->tx, client);
 }
 

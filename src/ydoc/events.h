@@ -51,7 +51,7 @@ struct events {
     VEC(struct ydoc_event) all;
     VEC(struct event_key) keys;   /* [0] is not used */
     VEC(struct event_slot) table; /* .n is its size, a power of two */
-    VEC(struct touched) before;   /* the transaction's, by client */
+    VEC(struct doc_part) before;  /* the transaction's, by client */
     VEC(struct event_group) groups;
     VEC(struct event_link) links; /* [0] is not used */
     VEC(struct ydoc_event *) list;

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "ydoc/text.h"
+#include "ydoc/json_walk.h"
 
 /* ---- lists of attributes ---- */
 
@@ -112,7 +112,7 @@ bool format_equal(const struct ydoc *doc, const struct attr *a, const struct att
 {
     struct ydoc_slice x = format_value(doc, a), y = format_value(doc, b);
 
-    return same_value(doc, a, b) || (is_object(x) && is_object(y) && text_equal_flat(x, y));
+    return same_value(doc, a, b) || (is_object(x) && is_object(y) && json_equal_flat(x, y));
 }
 
 static void update_current(struct ydoc *doc, struct attrs *current, struct attr a)
@@ -273,10 +273,10 @@ static void add_dirty(struct ydoc *doc, uint32_t slot)
     doc->types.p[type].cleaning = true;
 }
 
-static void find_new_formats(struct ydoc *doc, const struct touched *t)
+static void find_new_formats(struct ydoc *doc, const struct doc_part *t)
 {
     struct client *c = &doc->clients.p[t->client];
-    struct place at = index_find(doc, c, t->before);
+    struct place at = index_find(doc, c, t->from);
 
     do {
         const struct item *it = &doc->items.p[index_at(c, at)];
@@ -310,20 +310,19 @@ static void clean_deleted(struct ydoc *doc, const struct span *gone, uint32_t pa
     } while (index_next(c, &at));
 }
 
-/* The client's first span. */
-static uint32_t find_spans(const struct tx *tx, uint32_t client)
+static uint32_t first_of_client(const struct tx *tx, uint32_t client)
 {
-    uint32_t from = 0, to = tx->deleted.n;
+    uint32_t lo = 0, hi = tx->deleted.n;
 
-    while (from < to) {
-        uint32_t mid = from + (to - from) / 2;
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
 
         if (tx->deleted.p[mid].client < client)
-            from = mid + 1;
+            lo = mid + 1;
         else
-            to = mid;
+            hi = mid;
     }
-    return from;
+    return lo;
 }
 
 void store_clean_formats(struct ydoc *doc, struct tx *tx)
@@ -336,9 +335,8 @@ void store_clean_formats(struct ydoc *doc, struct tx *tx)
     store_begin(doc, NULL, true);
     passed = store_start_marks(doc);
     for (uint32_t i = 0; i < tx->order.n; i++) {
-        uint32_t client = tx->order.p[i].clock, k = find_spans(tx, client);
-
-        for (; k < tx->deleted.n && tx->deleted.p[k].client == client; k++)
+        for (uint32_t k = first_of_client(tx, tx->order.p[i]);
+             k < tx->deleted.n && tx->deleted.p[k].client == tx->order.p[i]; k++)
             clean_deleted(doc, &tx->deleted.p[k], passed);
     }
     for (uint32_t i = 0; i < doc->dirty_texts.n; i++) {

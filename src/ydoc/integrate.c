@@ -15,7 +15,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "ydoc/text.h"
+#include "ydoc/any.h"
+#include "ydoc/json.h"
 
 /* A new item before it has its number. */
 struct newcomer {
@@ -28,18 +29,16 @@ struct newcomer {
 void store_touch(struct ydoc *doc, uint32_t client)
 {
     struct client *c = &doc->clients.p[client];
+    struct doc_part part = {client, c->state};
 
     if (c->tx_mark != doc->tx) {
-        struct touched t = {client, c->state};
-
-        VEC_PUSH(doc, doc->cur.touched, t);
+        VEC_PUSH(doc, doc->cur.touched, part);
         c->tx_mark = doc->tx;
         c->tx_before = c->state;
     }
     if (c->acc_mark != doc->acc) {
-        VEC_PUSH(doc, doc->acc_touched, client);
+        VEC_PUSH(doc, doc->acc_touched, part);
         c->acc_mark = doc->acc;
-        c->acc_before = c->state;
     }
 }
 
@@ -88,43 +87,64 @@ static uint32_t named_slot(struct ydoc *doc, const struct wire_struct *s)
     return store_map_slot(doc, type, store_intern(doc, s->sub));
 }
 
-/* Finds the neighbours and the parent that the struct was made with. */
-static void resolve(struct ydoc *doc, const struct wire_struct *s, struct newcomer *n)
+/* The document's number of a client that a struct of `client` names. */
+static uint32_t named_client(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                             uint64_t id)
 {
-    bool collected = false;
+    return id == s->client ? client : store_find_client(doc, id);
+}
 
-    n->item.origin_flags = NO_CLIENT << 8;
+static inline void resolve_origin(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                                  struct newcomer *n)
+{
+    uint32_t c;
+
+    n->left = 0;
+    n->item.origin_clock = 0;
+    if (!(s->info & WIRE_HAS_ORIGIN)) {
+        n->item.origin_flags = NO_CLIENT << 8;
+        return;
+    }
+    c = named_client(doc, s, client, s->origin_client);
+    n->left = clean_end(doc, c, s->origin_clock);
+    n->item.origin_flags = c << 8;
+    n->item.origin_clock = s->origin_clock;
+}
+
+static void resolve_right(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                          struct newcomer *n)
+{
+    const struct item *next;
+    uint32_t c;
+
+    n->right = 0;
+    n->item.right_clock = 0;
     n->item.right_client = NO_CLIENT;
-    if (s->info & WIRE_HAS_ORIGIN) {
-        uint32_t c = store_find_client(doc, s->origin_client);
+    if (!(s->info & WIRE_HAS_RIGHT))
+        return;
+    c = named_client(doc, s, client, s->right_client);
+    n->item.right_client = c;
+    n->item.right_clock = s->right_clock;
+    /* As a rule what was on its right still is. */
+    n->right = n->left != 0 ? doc->items.p[n->left].right : 0;
+    next = &doc->items.p[n->right];
+    if (n->right == 0 || next->clock != s->right_clock || item_client(next) != c)
+        n->right = store_item_from(doc, c, s->right_clock);
+}
 
-        n->left = clean_end(doc, c, s->origin_clock);
-        n->item.origin_flags = c << 8;
-        n->item.origin_clock = s->origin_clock;
-        collected = item_kind(&doc->items.p[n->left]) == WIRE_GC;
-    }
-    if (s->info & WIRE_HAS_RIGHT) {
-        uint32_t c = store_find_client(doc, s->right_client);
-        uint32_t next = n->left != 0 ? doc->items.p[n->left].right : 0;
-
-        /* As a rule what was on its right still is. */
-        if (next != 0 && doc->items.p[next].clock == s->right_clock &&
-            item_client(&doc->items.p[next]) == c)
-            n->right = next;
-        else
-            n->right = store_item_from(doc, c, s->right_clock);
-        n->item.right_client = c;
-        n->item.right_clock = s->right_clock;
-        collected = collected || item_kind(&doc->items.p[n->right]) == WIRE_GC;
-    }
-    if (collected)
-        n->slot = 0;
-    else if (n->left != 0)
-        n->slot = doc->items.p[n->left].slot;
-    else if (n->right != 0)
-        n->slot = doc->items.p[n->right].slot;
-    else
+/* Finds the neighbours and the parent that the struct was made with. A GC has
+ * no slot, and what names one becomes one. */
+static void resolve(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                    struct newcomer *n)
+{
+    resolve_origin(doc, s, client, n);
+    resolve_right(doc, s, client, n);
+    if (n->left == 0 && n->right == 0)
         n->slot = named_slot(doc, s);
+    else if (n->left != 0 && n->right != 0 && item_kind(&doc->items.p[n->right]) == WIRE_GC)
+        n->slot = 0;
+    else
+        n->slot = doc->items.p[n->left != 0 ? n->left : n->right].slot;
 }
 
 /* The first `offset` units are known: the rest follows on them, wherever they
@@ -170,7 +190,7 @@ uint32_t store_start_marks(struct ydoc *doc)
     return doc->mark;
 }
 
-static bool must_walk(const struct ydoc *doc, const struct newcomer *n)
+static inline bool must_walk(const struct ydoc *doc, const struct newcomer *n)
 {
     if (n->left != 0)
         return doc->items.p[n->left].right != n->right;
@@ -232,118 +252,44 @@ static uint32_t take_room(struct ydoc *doc, const struct client *c, uint8_t kind
     return end;
 }
 
-/* Subdocument options as Yjs writes them again: {gc: false}, {autoLoad: true},
- * {meta: …}, what is unusual of them in this order, and nothing else. */
-static bool any_is_falsy(struct ydoc_slice v)
-{
-    static const uint8_t zeros[9] = {0};
-
-    switch (v.p[0]) {
-    case 121:
-    case 126:
-    case 127:
-        return true;
-    case 119:
-        return v.len == 2;
-    case 125:
-        return (v.p[1] & 0xbf) == 0;
-    case 122:
-        return memcmp(v.p + 1, zeros, 8) == 0;
-    case 123:
-        return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 7) == 0
-                                    : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0xf0) == 0xf0 &&
-                                          ((v.p[2] & 0x0f) != 0 || memcmp(v.p + 3, zeros, 6) != 0);
-    case 124:
-        return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 3) == 0
-                                    : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0x80) != 0 &&
-                                          ((v.p[2] & 0x7f) != 0 || v.p[3] != 0 || v.p[4] != 0);
-    default:
-        return false;
-    }
-}
-
 static bool slice_is(struct ydoc_slice s, const char *word)
 {
     return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
 }
 
-struct doc_options {
-    struct ydoc_slice guid, meta;
-    bool no_gc, auto_load;
-};
-
-static struct doc_options read_doc_options(struct ydoc_slice body)
+static void write_stored(struct ydoc_buf *out, struct ydoc_slice value)
 {
-    struct doc_options o = {0};
-    struct lib0_reader r;
-    uint64_t n;
-
-    lib0_reader_init(&r, body.p, body.len);
-    o.guid = lib0_read_varbytes(&r);
-    if (lib0_read_u8(&r) != 118)
-        return o;
-    for (n = lib0_read_varuint(&r); n > 0; n--) {
-        struct ydoc_slice key = lib0_read_varbytes(&r), value = {r.p, 0};
-
-        ydoc__any_skip(&r, YDOC__NESTING_MAX);
-        value.len = (size_t)(r.p - value.p);
-        if (slice_is(key, "gc"))
-            o.no_gc = value.p[0] != 127 && any_is_falsy(value);
-        else if (slice_is(key, "autoLoad"))
-            o.auto_load = !any_is_falsy(value);
-        else if (slice_is(key, "meta"))
-            o.meta = value;
-        else if (slice_is(key, "guid") && value.p[0] == 119) {
-            struct lib0_reader g;
-
-            lib0_reader_init(&g, value.p + 1, value.len - 1);
-            o.guid = lib0_read_varbytes(&g);
-        }
-    }
-    if (o.meta.len > 0 && (o.meta.p[0] == 126 || o.meta.p[0] == 127))
-        o.meta.len = 0;
-    return o;
+    if (any_is_stored_any(value))
+        ydoc_buf_append(out, value.p, value.len);
+    else
+        json_write(out, value);
 }
 
-static void set_doc_content(struct ydoc *doc, struct item *it, struct ydoc_slice body)
-{
-    struct doc_options o = read_doc_options(body);
-    uint8_t *p, *start;
-
-    it->content = store_slab_take(doc, (uint32_t)(o.guid.len + o.meta.len + 64));
-    start = p = doc->slab.p + it->content;
-    p = lib0_put_varbytes(p, o.guid.p, o.guid.len);
-    *p++ = 118;
-    *p++ = (uint8_t)(o.no_gc + o.auto_load + (o.meta.len > 0));
-    if (o.no_gc) {
-        p = lib0_put_varbytes(p, "gc", 2);
-        *p++ = 121;
-    }
-    if (o.auto_load) {
-        p = lib0_put_varbytes(p, "autoLoad", 8);
-        *p++ = 120;
-    }
-    if (o.meta.len > 0) {
-        p = lib0_put_varbytes(p, "meta", 4);
-        memcpy(p, o.meta.p, o.meta.len);
-        p += o.meta.len;
-    }
-    it->bytes = (uint32_t)(p - start);
-    doc->slab.n = it->content + it->bytes;
-}
-
-/* What JavaScript reads and writes again: JSON text in JSON.stringify's form. */
-static void write_json_body(struct ydoc_buf *out, struct ydoc_buf *one, const struct wire_struct *s,
-                            struct ydoc_slice body)
+/* What JavaScript reads and writes again: values in the form it gives them. */
+static void write_value_body(struct ydoc_buf *out, struct ydoc_buf *one,
+                             const struct wire_struct *s, struct ydoc_slice body)
 {
     struct lib0_reader r;
     struct ydoc_slice key;
 
-    if (s->ref == WIRE_EMBED) {
-        text_write_canonical(out, body);
+    lib0_reader_init(&r, body.p, body.len);
+    if (s->ref == WIRE_ANY) {
+        any_write(out, body);
         return;
     }
-    lib0_reader_init(&r, body.p, body.len);
+    if (s->ref == WIRE_EMBED) {
+        write_stored(out, body);
+        return;
+    }
+    if (s->ref == WIRE_DOC) {
+        key = lib0_read_varbytes(&r);
+        body.p = r.p;
+        body.len = lib0_left(&r);
+        any_keep_doc_options(one, body, &key);
+        lib0_write_varbytes(out, key.p, key.len);
+        ydoc_buf_append(out, one->p, one->len);
+        return;
+    }
     if (s->ref == WIRE_FORMAT) {
         key = lib0_read_varbytes(&r);
         lib0_write_varbytes(out, key.p, key.len);
@@ -352,33 +298,36 @@ static void write_json_body(struct ydoc_buf *out, struct ydoc_buf *one, const st
         struct ydoc_slice json = lib0_read_varbytes(&r);
 
         ydoc_buf_reset(one);
-        if (slice_is(json, "undefined"))
+        if (s->ref == WIRE_JSON && slice_is(json, "undefined"))
             ydoc_buf_append(one, json.p, json.len);
         else
-            text_write_canonical(one, json);
+            write_stored(one, json);
         lib0_write_varbytes(out, one->p, one->len);
         if (one->failed)
             out->failed = true;
     }
 }
 
-static void set_json_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
-                             uint32_t offset)
+static void set_value_content(struct ydoc *doc, struct item *it, const struct wire_struct *s,
+                              uint32_t offset)
 {
     struct ydoc_buf out, one;
     bool replaced, ok;
 
+    if (it->len > doc->longest)
+        doc->longest = it->len;
     ydoc_buf_init(&out, &doc->alloc);
     ydoc_buf_init(&one, &doc->alloc);
-    write_json_body(&out, &one, s, wire_body_from(s, offset, &replaced));
-    ydoc_buf_fini(&one);
-    ok = !out.failed && out.len <= UINT32_MAX && store_slab_try(doc, (uint32_t)out.len);
+    write_value_body(&out, &one, s, wire_body_from(s, offset, &replaced));
+    ok = !one.failed && !out.failed && out.len <= UINT32_MAX &&
+         store_slab_try(doc, (uint32_t)out.len);
     if (ok) {
         it->bytes = (uint32_t)out.len;
         it->content = store_slab_take(doc, it->bytes);
         if (out.len > 0)
             memcpy(doc->slab.p + it->content, out.p, out.len);
     }
+    ydoc_buf_fini(&one);
     ydoc_buf_fini(&out);
     if (!ok)
         store_fail(doc, YDOC_ENOMEM);
@@ -391,16 +340,11 @@ static void set_content(struct ydoc *doc, struct item *it, const struct wire_str
     bool replaced;
     uint8_t *to;
 
-    if (s->ref == WIRE_DELETED || s->ref == WIRE_TYPE)
-        return;
-    if (s->ref == WIRE_DOC) {
-        set_doc_content(doc, it, s->body);
-        return;
-    }
     if (offset > 0)
         store_spend(doc, offset);
-    if (s->ref == WIRE_EMBED || s->ref == WIRE_FORMAT || s->ref == WIRE_JSON) {
-        set_json_content(doc, it, s, offset);
+    if (s->ref == WIRE_EMBED || s->ref == WIRE_FORMAT || s->ref == WIRE_JSON ||
+        s->ref == WIRE_DOC || (s->ref == WIRE_ANY && !any_is_canonical(s->body))) {
+        set_value_content(doc, it, s, offset);
         return;
     }
     body = wire_body_from(s, offset, &replaced);
@@ -450,8 +394,8 @@ static void append_item(struct ydoc *doc, uint32_t client, uint32_t h)
     struct client *c = &doc->clients.p[client];
 
     assert(doc->items.p[h].clock == c->state);
-    store_touch(doc, client);
-    c = &doc->clients.p[client];
+    if (c->tx_mark != doc->tx || c->acc_mark != doc->acc)
+        store_touch(doc, client);
     index_append(doc, c, h);
     c->state = item_end(&doc->items.p[h]);
 }
@@ -461,6 +405,7 @@ static void append_gc(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_
     uint32_t h = store_new_item(doc);
     struct item *it = &doc->items.p[h];
 
+    memset(it, 0, sizeof(*it));
     it->clock = clock;
     it->len = len;
     it->client_kind = client << 8 | WIRE_GC;
@@ -498,11 +443,11 @@ static void note_change(struct ydoc *doc, uint32_t slot)
         VEC_PUSH(doc, tx->changed, change);
 }
 
-/* `wanted`: made here, so it is open; one from elsewhere is when its options say autoLoad. */
-static void note_subdoc(struct ydoc *doc, uint32_t h, bool removed, bool wanted)
+/* Loaded at once if its options say so (autoLoad), or if it was made here (store_insert). */
+static void note_subdoc(struct ydoc *doc, uint32_t h, bool removed)
 {
     const struct item *it = &doc->items.p[h];
-    struct subdoc_note note = {item_client(it), it->clock, 0, removed, !removed && wanted};
+    struct subdoc_note note = {item_client(it), it->clock, 0, removed, false};
     struct ydoc_slice guid;
     struct lib0_reader r;
     uint64_t n;
@@ -537,7 +482,7 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
 
         doc->items.p[h].content = new_type;
     } else if (s->ref == WIRE_DOC && doc->notes_subdocs) {
-        note_subdoc(doc, h, false, s->start == NULL); /* only what is read has a start */
+        note_subdoc(doc, h, false);
     } else if (s->ref == WIRE_FORMAT) {
         doc->types.p[type].formatted = true;
         doc->types.p[type].has_formats = true;
@@ -566,7 +511,7 @@ static uint32_t place_new_item(struct ydoc *doc, uint32_t client, struct newcome
 void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client)
 {
     uint32_t state = doc->clients.p[client].state;
-    struct newcomer n = {0};
+    struct newcomer n;
 
     assert(state >= s->clock);
     n.offset = state - s->clock;
@@ -576,7 +521,7 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
         return;
     }
     /* Also for a struct that is known already: Yjs splits, and merges again. */
-    resolve(doc, s, &n);
+    resolve(doc, s, client, &n);
     if (n.offset >= s->len)
         return;
     n.item.clock = state;
@@ -590,9 +535,11 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
     }
     if (must_walk(doc, &n))
         walk_concurrent(doc, &n, s->client);
+    n.item.content = n.item.bytes = 0;
     if (s->ref == WIRE_DELETED)
         n.item.origin_flags |= ITEM_DELETED;
-    set_content(doc, &n.item, s, client, n.offset);
+    else if (s->ref != WIRE_TYPE)
+        set_content(doc, &n.item, s, client, n.offset);
     place_new_item(doc, client, &n, s);
 }
 
@@ -626,9 +573,14 @@ uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
 {
     uint32_t client = store_add_client(doc, doc->client_id);
     struct newcomer n = own_newcomer(doc, client, between, s);
+    uint32_t h;
 
-    set_content(doc, &n.item, s, client, 0);
-    return place_new_item(doc, client, &n, s);
+    if (s->ref != WIRE_TYPE)
+        set_content(doc, &n.item, s, client, 0);
+    h = place_new_item(doc, client, &n, s);
+    if (s->ref == WIRE_DOC && doc->notes_subdocs) /* who makes a subdocument has it open */
+        doc->cur.subdocs.p[doc->cur.subdocs.n - 1].loaded = true;
+    return h;
 }
 
 uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
@@ -652,6 +604,14 @@ static void remember_for_merge(struct ydoc *doc, const struct item *it)
         VEC_PUSH(doc, doc->cur.merge, merge);
 }
 
+static void push_content(struct ydoc *doc, uint32_t type)
+{
+    const struct type *t = &doc->types.p[type];
+    struct deletion d = {doc->slots.p[t->list].head, t->first};
+
+    VEC_PUSH(doc, doc->deletions, d);
+}
+
 static void delete_one(struct ydoc *doc, uint32_t h)
 {
     struct item *it = &doc->items.p[h];
@@ -669,9 +629,9 @@ static void delete_one(struct ydoc *doc, uint32_t h)
 
         if (doc->notes_changes)
             VEC_PUSH(doc, doc->cur.changed, void_before);
-        VEC_PUSH(doc, doc->work, it->content);
+        push_content(doc, it->content);
     } else if (item_kind(it) == WIRE_DOC && doc->notes_subdocs && store_existed(doc, it)) {
-        note_subdoc(doc, h, true, false);
+        note_subdoc(doc, h, true);
     }
 }
 
@@ -683,24 +643,29 @@ static void delete_child(struct ydoc *doc, uint32_t h)
         delete_one(doc, h);
 }
 
-/* With a type goes everything in it; doc->work holds the types whose content is
- * still to go, so that nesting costs no stack. */
+/* With a type goes everything in it, its list before its map, depth first as in
+ * Yjs. doc->deletions holds what is still to go, so that nesting costs no stack. */
 void store_delete_item(struct ydoc *doc, uint32_t h)
 {
-    uint32_t base = doc->work.n;
+    uint32_t base = doc->deletions.n;
 
     if (item_deleted(&doc->items.p[h]))
         return;
     delete_one(doc, h);
-    while (doc->work.n > base) {
-        uint32_t type = doc->work.p[--doc->work.n];
-        uint32_t slot = doc->types.p[type].list;
+    while (doc->deletions.n > base) {
+        struct deletion *d = &doc->deletions.p[doc->deletions.n - 1];
 
-        for (uint32_t o = doc->slots.p[slot].head; o != 0; o = doc->items.p[o].right)
-            delete_child(doc, o);
-        for (slot = doc->types.p[type].first; slot != 0; slot = doc->slots.p[slot].next) {
-            if (doc->slots.p[slot].head != 0)
-                delete_child(doc, doc->slots.p[slot].head);
+        if (d->item != 0) {
+            h = d->item;
+            d->item = doc->items.p[h].right;
+        } else if (d->slot != 0) {
+            h = doc->slots.p[d->slot].head;
+            d->slot = doc->slots.p[d->slot].next;
+        } else {
+            doc->deletions.n--;
+            continue;
         }
+        if (h != 0)
+            delete_child(doc, h);
     }
 }

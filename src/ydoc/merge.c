@@ -1,114 +1,85 @@
-/* merge - functions over updates that need no document: merge, diff, state
- * vector.
+/* merge - many updates into one, without a document.
  *
- * They give the bytes that Yjs's lazy readers and writers give. Yjs sorts all
- * its readers again for every struct; here a heap keeps them in the same order:
- * client descending, clock ascending, and among equals the reader used last
- * comes first, because it sits at the front of Yjs's array when that is sorted
- * stably. Where a GC and an item meet at one id, Yjs's comparison contradicts
- * itself and the outcome depends on the JavaScript engine; here the GC wins.
+ * It gives the bytes that Yjs's lazy readers and writers give. Yjs sorts all its
+ * readers again for every struct; here they come in the same order: client
+ * descending, clock ascending, and among equals the reader used last first,
+ * because it sits at the front of Yjs's array when that is sorted stably. Where a
+ * GC and an item meet at one id, Yjs's comparison contradicts itself and the
+ * outcome depends on the JavaScript engine; here the GC wins.
+ *
+ * The first struct of each update makes an entry. If the entries are in order
+ * already, as those of a log are, they are taken from the front, and the few
+ * updates that have been begun and not finished wait in a heap; otherwise all of
+ * them are in the heap from the start. An update is only opened while it is
+ * being read, so that ten thousand keystrokes take one reader.
  */
-#include "ydoc/dset.h"
-#include "ydoc/wire.h"
+#include "ydoc/update.h"
+#include "ydoc/update_writer.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* ---- writing sections whose number and sizes are known only afterwards ---- */
-
-struct section_mark {
-    size_t at; /* in body */
-    uint64_t structs;
-};
-
-struct lazy_writer {
-    struct ydoc_buf body;  /* client, clock and structs of each section */
-    struct ydoc_buf marks; /* struct section_mark, one a section */
-    uint64_t client;
-    uint64_t next; /* clock at which the open section goes on */
-    struct section_mark open;
-};
-
-static void writer_init(struct lazy_writer *w, const struct ydoc_alloc *alloc)
-{
-    memset(w, 0, sizeof(*w));
-    ydoc_buf_init(&w->body, alloc);
-    ydoc_buf_init(&w->marks, alloc);
-}
-
-static void writer_fini(struct lazy_writer *w)
-{
-    ydoc_buf_fini(&w->body);
-    ydoc_buf_fini(&w->marks);
-}
-
-static void writer_close_section(struct lazy_writer *w)
-{
-    if (w->open.structs > 0)
-        ydoc_buf_append(&w->marks, &w->open, sizeof(w->open));
-    w->open.structs = 0;
-}
-
-/* Yjs opens a section for another client only. One for a struct that does not go on
- * where the last one ended, too, keeps what is written readable when somebody's
- * update names a client twice; no update of Yjs's does that without one between. */
-static void writer_add(struct lazy_writer *w, const struct wire_struct *s, uint32_t offset)
-{
-    if (w->open.structs > 0 && (w->client != s->client || w->next != (uint64_t)s->clock + offset))
-        writer_close_section(w);
-    if (w->open.structs == 0) {
-        w->client = s->client;
-        w->open.at = w->body.len;
-        lib0_write_varuint(&w->body, s->client);
-        lib0_write_varuint(&w->body, (uint64_t)s->clock + offset);
-    }
-    wire_write(&w->body, s, offset);
-    w->next = (uint64_t)s->clock + s->len;
-    w->open.structs++;
-}
-
-static void writer_finish(struct lazy_writer *w, struct ydoc_buf *out)
-{
-    size_t n;
-
-    writer_close_section(w);
-    n = w->marks.len / sizeof(struct section_mark);
-    lib0_write_varuint(out, n);
-    for (size_t i = 0; i < n; i++) {
-        struct section_mark m, next = {w->body.len, 0};
-
-        memcpy(&m, w->marks.p + i * sizeof(m), sizeof(m));
-        if (i + 1 < n)
-            memcpy(&next, w->marks.p + (i + 1) * sizeof(m), sizeof(m));
-        lib0_write_varuint(out, m.structs);
-        ydoc_buf_append(out, w->body.p + m.at, next.at - m.at);
-    }
-    if (w->body.failed || w->marks.failed)
-        out->failed = true;
-}
-
-/* ---- merge ------------------------------------------------------------------ */
-
 struct reader {
     struct wire_walk walk;
     struct wire_struct cur;
+    size_t update;
+    struct reader *next; /* in the list of free ones, or of open ones */
+    struct reader *before;
+};
+
+struct entry {
+    uint64_t client;
     int64_t stamp;
+    uint32_t clock;
+    bool gc;
+    struct reader *reader; /* NULL: not opened yet, and stamp is the update's number */
 };
 
 struct merger {
-    struct reader **heap;
+    const struct ydoc_slice *updates;
     size_t n;
+    enum wire_version from;
+    struct ydoc_limits limits;
+    struct ydoc_alloc alloc;
+    struct ydoc_error *err;
+    int rc;
+
+    /* v[0 … heap_n) is the heap, v[at … end) come in order. */
+    struct entry *v;
+    size_t heap_n, at, end;
     int64_t stamp;
-    struct lazy_writer out;
-    /* The struct that is written next, once it is sure that nothing joins it. */
+    struct reader *free_readers, *open_readers;
+
+    struct update_writer out;
+    struct dset deletes;
+    /* Where the last struct ended. A GC or Skip is not written before it is sure
+     * that nothing joins it. */
     bool have;
     struct wire_struct held;
     uint32_t held_offset;
 };
 
+/* ---- readers ---- */
+
 static uint64_t end_of(const struct wire_struct *s)
 {
     return (uint64_t)s->clock + s->len;
+}
+
+static void fail(struct merger *m, size_t update, int rc, const struct ydoc_error *e)
+{
+    if (m->rc == 0)
+        m->rc = ydoc__error(m->err, rc, e->offset, "update %zu: %.120s", update, e->msg);
+}
+
+static bool check(struct merger *m, const struct reader *r)
+{
+    struct ydoc_error e;
+    int rc = wire_walk_error(&r->walk, &e);
+
+    if (rc != 0)
+        fail(m, r->update, rc, &e);
+    return rc == 0;
 }
 
 /* Skips say nothing, so they are left out. */
@@ -121,50 +92,190 @@ static bool reader_next(struct reader *r)
     return true;
 }
 
-static bool goes_before(const struct reader *a, const struct reader *b)
+static struct reader *take_reader(struct merger *m)
 {
-    if (a->cur.client != b->cur.client)
-        return a->cur.client > b->cur.client;
-    if (a->cur.clock != b->cur.clock)
-        return a->cur.clock < b->cur.clock;
-    if ((a->cur.ref == WIRE_GC) != (b->cur.ref == WIRE_GC))
-        return a->cur.ref == WIRE_GC;
+    static const struct ydoc_error none = {YDOC_ENOMEM, 0, "out of memory"};
+    struct reader *r = m->free_readers;
+
+    if (r != NULL) {
+        m->free_readers = r->next;
+    } else {
+        r = m->alloc.resize(m->alloc.ctx, NULL, 0, sizeof(*r));
+        if (r == NULL) {
+            fail(m, 0, YDOC_ENOMEM, &none);
+            return NULL;
+        }
+    }
+    r->walk.columns = NULL; /* nothing to close yet */
+    r->before = NULL;
+    r->next = m->open_readers;
+    if (r->next != NULL)
+        r->next->before = r;
+    m->open_readers = r;
+    return r;
+}
+
+static void open_reader(struct merger *m, struct reader *r, size_t update)
+{
+    struct wire_input in = {m->updates[update], m->from, &m->limits, &m->alloc};
+
+    r->update = update;
+    wire_walk_open(&r->walk, &in);
+}
+
+static void give_reader(struct merger *m, struct reader *r)
+{
+    wire_walk_close(&r->walk);
+    if (r->before != NULL)
+        r->before->next = r->next;
+    else
+        m->open_readers = r->next;
+    if (r->next != NULL)
+        r->next->before = r->before;
+    r->next = m->free_readers;
+    m->free_readers = r;
+}
+
+static void free_readers(struct merger *m)
+{
+    while (m->open_readers != NULL)
+        give_reader(m, m->open_readers);
+    while (m->free_readers != NULL) {
+        struct reader *r = m->free_readers;
+
+        m->free_readers = r->next;
+        m->alloc.resize(m->alloc.ctx, r, sizeof(*r), 0);
+    }
+}
+
+/* All structs are read: the deletions follow. */
+static void end_reader(struct merger *m, struct reader *r)
+{
+    dset_add_walk(&m->deletes, &r->walk);
+    check(m, r);
+    give_reader(m, r);
+}
+
+/* ---- their order ---- */
+
+static struct entry entry_of(struct reader *r, int64_t stamp)
+{
+    struct entry e = {r->cur.client, stamp, r->cur.clock, r->cur.ref == WIRE_GC, r};
+
+    return e;
+}
+
+static bool goes_before(const struct entry *a, const struct entry *b)
+{
+    if (a->client != b->client)
+        return a->client > b->client;
+    if (a->clock != b->clock)
+        return a->clock < b->clock;
+    if (a->gc != b->gc)
+        return a->gc;
     return a->stamp < b->stamp;
 }
 
-static void heap_sift_down(struct merger *m, size_t i)
+static void sift_down(struct entry *v, size_t i, size_t n)
 {
-    struct reader *r = m->heap[i];
+    struct entry e = v[i];
 
     for (;;) {
         size_t child = 2 * i + 1;
 
-        if (child >= m->n)
+        if (child >= n)
             break;
-        if (child + 1 < m->n && goes_before(m->heap[child + 1], m->heap[child]))
+        if (child + 1 < n && goes_before(&v[child + 1], &v[child]))
             child++;
-        if (!goes_before(m->heap[child], r))
+        if (!goes_before(&v[child], &e))
             break;
-        m->heap[i] = m->heap[child];
+        v[i] = v[child];
         i = child;
     }
-    m->heap[i] = r;
+    v[i] = e;
 }
 
-static void heap_pop(struct merger *m)
+static void heap_push(struct merger *m, const struct entry *e)
 {
-    m->heap[0] = m->heap[--m->n];
-    if (m->n > 0)
-        heap_sift_down(m, 0);
+    size_t i = m->heap_n++;
+
+    /* Whatever is pushed was taken before: there is room below m->at. */
+    assert(m->heap_n <= m->at);
+    for (; i > 0 && goes_before(e, &m->v[(i - 1) / 2]); i = (i - 1) / 2)
+        m->v[i] = m->v[(i - 1) / 2];
+    m->v[i] = *e;
+}
+
+static bool take_next(struct merger *m, struct entry *e)
+{
+    bool queued = m->at < m->end;
+
+    if (queued && (m->heap_n == 0 || goes_before(&m->v[m->at], &m->v[0]))) {
+        *e = m->v[m->at++];
+        return true;
+    }
+    if (m->heap_n == 0)
+        return false;
+    *e = m->v[0];
+    m->v[0] = m->v[--m->heap_n];
+    if (m->heap_n > 0)
+        sift_down(m->v, 0, m->heap_n);
+    return true;
+}
+
+/* One entry for each update that has structs. */
+static void list_entries(struct merger *m)
+{
+    struct reader *r = take_reader(m);
+    bool sorted = true;
+
+    if (r == NULL)
+        return;
+    for (size_t i = 0; i < m->n && m->rc == 0; i++) {
+        open_reader(m, r, i);
+        if (reader_next(r)) {
+            m->v[m->end] = entry_of(r, (int64_t)i);
+            m->v[m->end].reader = NULL;
+            sorted = sorted && (m->end == 0 || goes_before(&m->v[m->end - 1], &m->v[m->end]));
+            m->end++;
+        } else {
+            dset_add_walk(&m->deletes, &r->walk);
+            check(m, r);
+        }
+        wire_walk_close(&r->walk);
+    }
+    give_reader(m, r);
+    if (sorted)
+        return;
+    m->heap_n = m->at = m->end;
+    for (size_t i = m->heap_n / 2; i-- > 0;)
+        sift_down(m->v, i, m->heap_n);
+}
+
+/* ---- merging ---- */
+
+static bool waits(const struct wire_struct *s)
+{
+    return s->ref == WIRE_GC || s->ref == WIRE_SKIP;
+}
+
+static void write_held(struct merger *m)
+{
+    if (m->have && waits(&m->held))
+        update_writer_add(&m->out, &m->held, m->held_offset);
 }
 
 static void hold(struct merger *m, const struct wire_struct *s, uint32_t offset)
 {
-    if (m->have)
-        writer_add(&m->out, &m->held, m->held_offset);
-    m->held = *s;
-    m->held_offset = offset;
+    write_held(m);
     m->have = true;
+    m->held.ref = s->ref;
+    m->held.client = s->client;
+    m->held.clock = s->clock;
+    m->held.len = s->len;
+    m->held_offset = offset;
+    if (!waits(s))
+        update_writer_add(&m->out, s, offset);
 }
 
 /* `r` holds a struct of the same client as m->held that ends after it.
@@ -235,238 +346,100 @@ static bool merge_step(struct merger *m, struct reader *r)
     return true;
 }
 
-static void merge_run(struct merger *m)
+/* Yjs's merging of one reader's next structs, and what becomes of the reader. */
+static void merge_entry(struct merger *m, const struct entry *e)
 {
-    for (size_t i = m->n / 2; i-- > 0;)
-        heap_sift_down(m, i);
-    while (m->n > 0) {
-        struct reader *r = m->heap[0];
+    struct reader *r = e->reader;
+    struct entry again;
+    bool more = true;
 
-        if (merge_step(m, r)) {
-            r->stamp = --m->stamp;
-            heap_sift_down(m, 0);
-        } else {
-            heap_pop(m);
-        }
+    if (r == NULL) {
+        r = take_reader(m);
+        if (r == NULL)
+            return;
+        open_reader(m, r, (size_t)e->stamp);
+        more = reader_next(r);
     }
-    if (m->have)
-        writer_add(&m->out, &m->held, m->held_offset);
+    if (more && merge_step(m, r)) {
+        again = entry_of(r, --m->stamp);
+        heap_push(m, &again);
+    } else {
+        end_reader(m, r);
+    }
 }
 
-static int validate_list(const struct ydoc_slice *updates, size_t n, struct ydoc_error *err)
+static void merge_all(struct merger *m, enum wire_version to, struct ydoc_buf *out)
 {
-    struct ydoc_limits limits = ydoc__limits(NULL);
+    struct entry e;
 
-    for (size_t i = 0; i < n; i++) {
-        struct wire_counts counts;
-        struct ydoc_error e;
-        int rc = wire_validate(updates[i].p, updates[i].len, &limits, &counts, &e);
-
-        if (rc != 0)
-            return ydoc__error(err, rc, e.offset, "update %zu: %.120s", i, e.msg);
+    dset_init(&m->deletes, &m->alloc);
+    update_writer_init(&m->out, to, &m->alloc);
+    list_entries(m);
+    while (m->rc == 0 && take_next(m, &e))
+        merge_entry(m, &e);
+    write_held(m);
+    if (m->rc == 0) {
+        dset_sort_and_merge(&m->deletes);
+        update_writer_finish(&m->out, &m->deletes, out);
     }
-    return 0;
+    free_readers(m);
+    update_writer_fini(&m->out);
+    dset_fini(&m->deletes);
 }
 
-static void merge_all(struct reader *readers, struct reader **heap, size_t n,
-                      const struct ydoc_slice *updates, struct ydoc_buf *out)
+/* Yjs hands one update back as it is; here it is checked. */
+static int merge_one(const struct ydoc_slice *update, enum wire_version version,
+                     struct ydoc_buf *out, struct ydoc_error *err)
+{
+    struct ydoc_limits limits = update_limits(version);
+    struct update_conversion check_only = {*update, {version, version}, &limits};
+    struct ydoc_error e;
+    size_t len_before = out->len;
+    int rc = update_convert(&check_only, NULL, &e);
+
+    if (rc != 0)
+        return ydoc__error(err, rc, e.offset, "update 0: %.120s", e.msg);
+    ydoc_buf_append(out, update->p, update->len);
+    return ydoc__buf_finish(out, len_before, err);
+}
+
+int update_merge(const struct ydoc_slice *updates, size_t n, struct update_formats formats,
+                 struct ydoc_buf *out, struct ydoc_error *err)
 {
     struct merger m = {0};
-    struct dset deletes;
+    size_t len_before = out->len, bytes = n * sizeof(*m.v);
 
-    dset_init(&deletes, &out->alloc);
-    writer_init(&m.out, &out->alloc);
-    m.heap = heap;
-    for (size_t i = 0; i < n; i++) {
-        wire_walk_init(&readers[i].walk, updates[i].p, updates[i].len);
-        readers[i].stamp = (int64_t)i;
-        if (reader_next(&readers[i]))
-            heap[m.n++] = &readers[i];
+    if (n == 1 && formats.from == formats.to)
+        return merge_one(updates, formats.from, out, err);
+    m.updates = updates;
+    m.n = n;
+    m.from = formats.from;
+    m.limits = update_limits(formats.from);
+    m.alloc = out->alloc;
+    m.err = err;
+    if (n > 0) {
+        m.v = n > SIZE_MAX / sizeof(*m.v) ? NULL : m.alloc.resize(m.alloc.ctx, NULL, 0, bytes);
+        if (m.v == NULL)
+            return ydoc__error(err, YDOC_ENOMEM, 0, "out of memory for %zu updates", n);
     }
-    merge_run(&m);
-    writer_finish(&m.out, out);
-    for (size_t i = 0; i < n; i++)
-        dset_add_wire(&deletes, &readers[i].walk.r);
-    dset_sort_and_merge(&deletes);
-    dset_write(&deletes, out);
-    writer_fini(&m.out);
-    dset_fini(&deletes);
+    merge_all(&m, formats.to, out);
+    if (n > 0)
+        m.alloc.resize(m.alloc.ctx, m.v, bytes, 0);
+    return m.rc != 0 ? m.rc : ydoc__buf_finish(out, len_before, err);
 }
 
 int ydoc_merge_updates_v1(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
                           struct ydoc_error *err)
 {
-    size_t len_before = out->len;
-    size_t each = sizeof(struct reader) + sizeof(struct reader *);
-    struct reader *readers;
-    int rc = validate_list(updates, n, err);
+    struct update_formats formats = {WIRE_V1, WIRE_V1};
 
-    if (rc != 0)
-        return rc;
-    if (n == 1) {
-        ydoc_buf_append(out, updates[0].p, updates[0].len);
-        return ydoc__buf_finish(out, len_before, err);
-    }
-    if (n == 0) {
-        ydoc_buf_append(out, "\0\0", 2);
-        return ydoc__buf_finish(out, len_before, err);
-    }
-    readers = n > SIZE_MAX / each ? NULL : out->alloc.resize(out->alloc.ctx, NULL, 0, n * each);
-    if (readers == NULL)
-        return ydoc__error(err, YDOC_ENOMEM, 0, "out of memory for %zu updates", n);
-    merge_all(readers, (struct reader **)(void *)(readers + n), n, updates, out);
-    out->alloc.resize(out->alloc.ctx, readers, n * each, 0);
-    return ydoc__buf_finish(out, len_before, err);
+    return update_merge(updates, n, formats, out, err);
 }
 
-/* ---- diff --------------------------------------------------------------------- */
-
-int ydoc_validate_state_vector(const uint8_t *sv, size_t len, struct ydoc_error *err)
+int ydoc_merge_updates_v2(const struct ydoc_slice *updates, size_t n, struct ydoc_buf *out,
+                          struct ydoc_error *err)
 {
-    struct lib0_reader r;
-    uint64_t n;
+    struct update_formats formats = {WIRE_V2, WIRE_V2};
 
-    lib0_reader_init(&r, sv, len);
-    n = lib0_read_varuint(&r);
-    if (n > lib0_left(&r) / 2)
-        lib0_fail_at(&r, r.base, "more clients than bytes");
-    for (uint64_t i = 0; i < n && r.why == NULL; i++) {
-        lib0_read_varuint(&r);
-        lib0_read_varuint(&r);
-    }
-    return lib0_error(&r, err);
-}
-
-/* A state vector for look-ups: sorted by client, kept in a dset whose `clock`
- * is the state (clamped: nothing we accept lies beyond 2^32-1). */
-static int load_state_vector(struct dset *out, const uint8_t *sv, size_t len,
-                             struct ydoc_error *err)
-{
-    struct lib0_reader r;
-    uint64_t n;
-    int rc = ydoc_validate_state_vector(sv, len, err);
-
-    if (rc != 0)
-        return rc;
-    lib0_reader_init(&r, sv, len);
-    n = lib0_read_varuint(&r);
-    for (uint64_t i = 0; i < n; i++) {
-        uint64_t client = lib0_read_varuint(&r);
-        uint64_t clock = lib0_read_varuint(&r);
-
-        dset_add(out, client, clock > UINT32_MAX ? UINT32_MAX : (uint32_t)clock, 0);
-    }
-    dset_sort_clients(out);
-    return out->failed ? ydoc__error(err, YDOC_ENOMEM, 0, "out of memory") : 0;
-}
-
-/* Of a client that is named twice the last entry counts, as in a JS Map. */
-static uint32_t state_of(const struct dset *sv, uint64_t client)
-{
-    size_t lo = 0, hi = sv->n;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (sv->v[mid].client >= client)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo > 0 && sv->v[lo - 1].client == client ? sv->v[lo - 1].clock : 0;
-}
-
-static void diff_structs(struct wire_walk *walk, const struct dset *sv, struct lazy_writer *out)
-{
-    struct wire_struct s;
-    bool more = wire_walk_next(walk, &s);
-
-    while (more) {
-        uint64_t client = s.client;
-        uint32_t state = state_of(sv, client);
-
-        if (s.ref == WIRE_SKIP || end_of(&s) <= state) {
-            more = wire_walk_next(walk, &s);
-            continue;
-        }
-        writer_add(out, &s, state > s.clock ? state - s.clock : 0);
-        while ((more = wire_walk_next(walk, &s)) && s.client == client)
-            writer_add(out, &s, 0);
-    }
-}
-
-int ydoc_diff_update_v1(const uint8_t *update, size_t len, const uint8_t *sv, size_t sv_len,
-                        struct ydoc_buf *out, struct ydoc_error *err)
-{
-    size_t len_before = out->len;
-    struct lazy_writer writer;
-    struct wire_walk walk;
-    struct dset state, deletes;
-    int rc = ydoc_validate_update_v1(update, len, NULL, err);
-
-    if (rc != 0)
-        return rc;
-    dset_init(&state, &out->alloc);
-    dset_init(&deletes, &out->alloc);
-    writer_init(&writer, &out->alloc);
-    rc = load_state_vector(&state, sv, sv_len, err);
-    if (rc == 0) {
-        wire_walk_init(&walk, update, len);
-        diff_structs(&walk, &state, &writer);
-        writer_finish(&writer, out);
-        dset_add_wire(&deletes, &walk.r);
-        dset_sort_clients(&deletes);
-        dset_write(&deletes, out);
-        rc = ydoc__buf_finish(out, len_before, err);
-    }
-    writer_fini(&writer);
-    dset_fini(&state);
-    dset_fini(&deletes);
-    return rc;
-}
-
-/* ---- state vector ---------------------------------------------------------------- */
-
-/* Yjs counts a Skip at clock 0 when it is the very first struct; elsewhere a
- * Skip ends the counting. */
-int ydoc_state_vector_from_update_v1(const uint8_t *update, size_t len, struct ydoc_buf *out,
-                                     struct ydoc_error *err)
-{
-    size_t len_before = out->len;
-    struct wire_walk walk;
-    struct wire_struct s;
-    struct dset found;
-    uint64_t clock = 0, client = 0;
-    bool first = true, stopped = false;
-    int rc = ydoc_validate_update_v1(update, len, NULL, err);
-
-    if (rc != 0)
-        return rc;
-    dset_init(&found, &out->alloc);
-    wire_walk_init(&walk, update, len);
-    while (wire_walk_next(&walk, &s)) {
-        if (first || s.client != client) {
-            if (clock > 0)
-                dset_add(&found, client, (uint32_t)clock, 0);
-            client = s.client;
-            stopped = s.clock != 0;
-            clock = first && !stopped ? end_of(&s) : 0;
-            first = false;
-        }
-        if (s.ref == WIRE_SKIP)
-            stopped = true;
-        if (!stopped)
-            clock = end_of(&s);
-    }
-    if (clock > 0)
-        dset_add(&found, client, (uint32_t)clock, 0);
-    lib0_write_varuint(out, found.n);
-    for (size_t i = 0; i < found.n; i++) {
-        lib0_write_varuint(out, found.v[i].client);
-        lib0_write_varuint(out, found.v[i].clock);
-    }
-    if (found.failed)
-        out->failed = true;
-    dset_fini(&found);
-    return ydoc__buf_finish(out, len_before, err);
+    return update_merge(updates, n, formats, out, err);
 }

@@ -113,8 +113,9 @@ struct client {
     uint32_t dir_cap;
     uint32_t hint_chunk, hint_i; /* the last search's result */
     uint32_t room_end; /* the slab after the last item's content is kept free up to here */
-    uint32_t tx_mark, tx_before;   /* state before this transaction, if tx_mark is its number */
-    uint32_t acc_mark, acc_before; /* the same since the last take of changes */
+    uint32_t tx_mark, tx_before; /* state before this transaction, if tx_mark is its number */
+    uint32_t order_mark;         /* in tx.order, if it is doc->order_mark */
+    uint32_t acc_mark;           /* in acc_touched, if it is doc->acc */
 };
 
 /* A place in a client's order of items. */
@@ -131,9 +132,10 @@ struct span { /* deleted ids, in the document's own client numbers */
     uint32_t client, clock, len;
 };
 
-struct touched { /* a client that got new structs in a transaction */
-    uint32_t client;
-    uint32_t before; /* its clock then */
+/* A client's structs from a clock on: those that a transaction brought, or those
+ * that a peer lacks. */
+struct doc_part {
+    uint32_t client, from;
 };
 
 /* A type that a transaction changed: its list (key 0) or one of its keys. */
@@ -153,18 +155,22 @@ struct subdoc_note {
 
 /* One transaction. After its edits are done it waits in doc->queue until those
  * before it are finished. */
+/* What of a type is still to be deleted. */
+struct deletion {
+    uint32_t item, slot;
+};
+
 struct tree;
 struct text_frame;
 struct watch;
 struct tx {
-    VEC(struct touched) touched;
+    VEC(struct doc_part) touched; /* clients that got structs, with their clocks before */
     VEC(struct span) deleted;
     VEC(struct span) merge;          /* Yjs's _mergeStructs, by id */
     VEC(struct change) changed;      /* kept only while doc->notes_changes */
     VEC(struct subdoc_note) subdocs; /* kept only while doc->notes_subdocs */
     VEC(uint32_t) formatted;         /* formatted texts that a remote change touched */
-    VEC(struct span)
-    order; /* .clock: clients in the order of their first deletion, with formatted */
+    VEC(uint32_t) order;             /* with those: clients in the order of their first deletion */
     const void *origin;
     bool local;
 };
@@ -198,6 +204,7 @@ struct ydoc {
     uint32_t items_live;
     VEC(uint8_t) slab;
     uint32_t slab_waste; /* bytes in it that nothing refers to */
+    uint32_t slab_room;  /* of which the last compaction left so much on purpose */
     uint32_t longest;    /* units of the longest content whose cutting is a walk */
 
     VEC(struct client) clients;
@@ -232,7 +239,7 @@ struct ydoc {
 
     /* Since the last take. */
     uint32_t acc;
-    VEC(uint32_t) acc_touched;
+    VEC(struct doc_part) acc_touched;
     VEC(struct span) acc_deleted;
     uint32_t acc_compact_at;
 
@@ -250,12 +257,15 @@ struct ydoc {
     VEC(uint32_t) marks; /* per item, for walks that number what they pass */
     uint32_t mark;
     VEC(uint32_t) work;
+    struct wire_notes notes;        /* of the update that is being applied */
+    VEC(struct deletion) deletions; /* types whose content is being deleted */
     VEC(struct source) sources;
     VEC(uint32_t) stack; /* of sources */
     VEC(uint8_t) retry;
     VEC(struct missing) missing;
     VEC(struct wire_range) undone;
     VEC(uint32_t) dirty_texts;
+    uint32_t order_mark;
     VEC(uint32_t) key_marks; /* per key */
     uint32_t key_mark;
     struct text_frame *frames; /* of running text edits (edit_text.c) */
@@ -316,7 +326,7 @@ static inline const uint8_t *item_bytes(const struct ydoc *doc, const struct ite
 {
     return it->bytes == 0 ? NULL : doc->slab.p + it->content;
 }
-uint32_t store_new_item(struct ydoc *doc); /* zeroed */
+uint32_t store_new_item(struct ydoc *doc); /* the caller fills it whole */
 void store_free_item(struct ydoc *doc, uint32_t h);
 /* Drops the content's bytes. */
 void store_drop_content(struct ydoc *doc, struct item *it);
@@ -330,7 +340,9 @@ bool store_slab_try(struct ydoc *doc, uint32_t n);
 /* Joins the content of `right` to that of `left`, which is the one before it. */
 void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
                         bool left_is_last);
-void store_compact_slab(struct ydoc *doc);
+/* Writes the slab anew without waste, but for room where somebody types. */
+void store_compact_slab(struct ydoc *doc, bool keep_room);
+void store_compact_if_worth(struct ydoc *doc);
 
 /* ---- clients ---- */
 #define CLIENT_UNKNOWN UINT32_MAX
@@ -425,6 +437,9 @@ bool store_existed(const struct ydoc *doc, const struct item *it);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
 
+/* ---- spans.c ---- */
+void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
+
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */
 void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
@@ -432,12 +447,34 @@ void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
-/* ---- encode.c ---- */
+/* ---- encode_item.c, encode.c ---- */
 void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
-                      uint32_t offset);
+                      uint32_t offset, enum wire_version version); /* V1 or OURS */
+/* Points into the document. */
+void store_item_struct(const struct ydoc *doc, const struct item *it, struct wire_struct *s);
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
+/* A part of a document as an update: clients, descending, each from a clock below
+ * its state on, and deletions, descending and in order. */
+struct doc_update {
+    const struct doc_part *parts;
+    uint32_t n;
+    struct dset *deletes;
+    enum wire_version version;
+};
+void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+/* A client's structs that start below a clock, from the first one on, as a section
+ * of an update OURS. */
+void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                       struct ydoc_buf *out);
+/* Everything that is deleted, clients descending. */
+void store_add_deletes(const struct ydoc *doc, struct dset *d);
+
+/* ---- apply.c ---- */
+/* ydoc_apply_v1 of an update that is OURS and has been checked. */
+int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void *origin,
+                     struct ydoc_error *err);
 
 /* ---- copy.c ---- */
 /* A copy to go back to, for a transaction that may run into a limit. */

@@ -19,7 +19,7 @@ static void write_cstr(struct ydoc_buf *out, const char *s)
 
 /* ---- strings ---- */
 
-static void write_unit(struct ydoc_buf *out, unsigned unit)
+void text_write_unit(struct ydoc_buf *out, unsigned unit)
 {
     char escape[8];
 
@@ -37,13 +37,13 @@ static void write_ascii(struct ydoc_buf *out, uint8_t c)
         lib0_write_u8(out, '\\');
         lib0_write_u8(out, (uint8_t)names[at - named]);
     } else if (c < 0x20) {
-        write_unit(out, c);
+        text_write_unit(out, c);
     } else {
         lib0_write_u8(out, c);
     }
 }
 
-static void write_chars(struct ydoc_buf *out, struct ydoc_slice utf8)
+void text_write_chars(struct ydoc_buf *out, struct ydoc_slice utf8)
 {
     size_t from = 0;
 
@@ -64,7 +64,7 @@ static void write_chars(struct ydoc_buf *out, struct ydoc_slice utf8)
 void text_write_string(struct ydoc_buf *out, struct ydoc_slice utf8)
 {
     lib0_write_u8(out, '"');
-    write_chars(out, utf8);
+    text_write_chars(out, utf8);
     lib0_write_u8(out, '"');
 }
 
@@ -288,456 +288,34 @@ void text_write_any(struct ydoc_buf *out, struct lib0_reader *r, enum text_style
     }
 }
 
+/* Options that are not there have the defaults of Yjs. */
 void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_style style)
 {
-    struct lib0_reader r, meta;
-    bool gc = true, auto_load = false, has_meta = false;
-    uint64_t n;
+    static const char *const names[] = {"gc", "autoLoad", "meta"};
+    static const char *const defaults[] = {"true", "false", "null"};
+    struct lib0_reader r, value[3];
+    bool given[3] = {false, false, false};
 
     lib0_reader_init(&r, body.p, body.len);
-    lib0_reader_init(&meta, NULL, 0);
     write_cstr(out, style == TEXT_TAGGED ? "{\"$doc\":" : "{\"guid\":");
     text_write_string(out, lib0_read_varbytes(&r));
     lib0_read_u8(&r);
-    for (n = lib0_read_varuint(&r); n > 0; n--) {
+    for (uint64_t n = lib0_read_varuint(&r); n > 0; n--) {
         struct ydoc_slice key = lib0_read_varbytes(&r);
+        int which = key.len == 2 ? 0 : key.len == 8 ? 1 : 2;
 
-        if (key.len == 2)
-            gc = false;
-        else if (key.len == 8)
-            auto_load = true;
-        else {
-            meta = r;
-            has_meta = true;
-        }
+        value[which] = r;
+        given[which] = true;
         ydoc__any_skip(&r, YDOC__NESTING_MAX);
     }
-    if (style == TEXT_TAGGED) {
-        write_cstr(out, gc ? ",\"gc\":true" : ",\"gc\":false");
-        write_cstr(out,
-                   auto_load ? ",\"autoLoad\":true,\"meta\":" : ",\"autoLoad\":false,\"meta\":");
-        if (has_meta)
-            text_write_any(out, &meta, style);
+    for (int i = 0; i < 3 && style == TEXT_TAGGED; i++) {
+        write_cstr(out, ",\"");
+        write_cstr(out, names[i]);
+        write_cstr(out, "\":");
+        if (given[i])
+            text_write_any(out, &value[i], style);
         else
-            write_cstr(out, "null");
+            write_cstr(out, defaults[i]);
     }
     lib0_write_u8(out, '}');
-}
-
-/* ---- JSON brought into JSON.stringify's form ---- */
-
-struct member {
-    struct ydoc_slice key; /* escaped, without the quotes */
-    struct ydoc_slice value;
-    uint64_t index; /* of a key like "12", which JavaScript sorts first */
-    bool is_index;
-};
-
-static void skip_space(struct ydoc_slice *s)
-{
-    while (s->len > 0 && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')) {
-        s->p++;
-        s->len--;
-    }
-}
-
-static void drop(struct ydoc_slice *s, size_t n)
-{
-    s->p += n;
-    s->len -= n;
-}
-
-/* Takes one value off the front of `s`; nothing is checked again. */
-static struct ydoc_slice take_value(struct ydoc_slice *s)
-{
-    struct ydoc_slice v;
-    size_t i = 0, depth = 0;
-    bool quoted = false;
-
-    skip_space(s);
-    for (v = *s; i < s->len; i++) {
-        uint8_t c = s->p[i];
-
-        if (quoted) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                quoted = false;
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            if (depth == 0)
-                break;
-            depth--;
-        } else if (depth == 0 && (c == ',' || c == ':' || c <= ' ')) {
-            break;
-        }
-    }
-    v.len = i;
-    drop(s, i);
-    skip_space(s);
-    return v;
-}
-
-static unsigned hex4(const uint8_t *p)
-{
-    unsigned v = 0;
-
-    for (int i = 0; i < 4; i++) {
-        uint8_t c = p[i];
-
-        v = v << 4 | (unsigned)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-    }
-    return v;
-}
-
-static void write_code_point(struct ydoc_buf *out, unsigned c)
-{
-    if (c < 0x80) {
-        write_ascii(out, (uint8_t)c);
-    } else if (c < 0x800) {
-        lib0_write_u8(out, (uint8_t)(0xc0 | c >> 6));
-        lib0_write_u8(out, (uint8_t)(0x80 | (c & 63)));
-    } else if (c < 0x10000) {
-        lib0_write_u8(out, (uint8_t)(0xe0 | c >> 12));
-        lib0_write_u8(out, (uint8_t)(0x80 | (c >> 6 & 63)));
-        lib0_write_u8(out, (uint8_t)(0x80 | (c & 63)));
-    } else {
-        lib0_write_u8(out, (uint8_t)(0xf0 | c >> 18));
-        lib0_write_u8(out, (uint8_t)(0x80 | (c >> 12 & 63)));
-        lib0_write_u8(out, (uint8_t)(0x80 | (c >> 6 & 63)));
-        lib0_write_u8(out, (uint8_t)(0x80 | (c & 63)));
-    }
-}
-
-/* `s` stands behind "\u"; returns how many bytes were used. */
-static size_t write_unicode_escape(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    unsigned c = hex4(s.p), low;
-
-    if (c < 0xd800 || c > 0xdfff) {
-        write_code_point(out, c);
-        return 4;
-    }
-    low = c < 0xdc00 && s.len >= 10 && s.p[4] == '\\' && s.p[5] == 'u' ? hex4(s.p + 6) : 0;
-    if (low >= 0xdc00 && low <= 0xdfff) {
-        write_code_point(out, 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff));
-        return 10;
-    }
-    write_unit(out, c);
-    return 4;
-}
-
-/* A string's inside, escapes as JSON.stringify has them. */
-static void write_canonical_chars(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    static const char names[] = "bfnrt";
-    static const char named[] = "\b\f\n\r\t";
-
-    while (s.len > 0) {
-        const uint8_t *escape = memchr(s.p, '\\', s.len);
-        size_t n = escape != NULL ? (size_t)(escape - s.p) : s.len;
-        struct ydoc_slice plain = {s.p, n};
-
-        write_chars(out, plain);
-        drop(&s, n);
-        if (s.len == 0)
-            return;
-        if (s.p[1] == 'u') {
-            drop(&s, 2);
-            drop(&s, write_unicode_escape(out, s));
-        } else {
-            const char *at = memchr(names, s.p[1], sizeof(names) - 1);
-
-            write_ascii(out, at != NULL ? (uint8_t)named[at - names] : s.p[1]);
-            drop(&s, 2);
-        }
-    }
-}
-
-static void write_canonical_number(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    char point[8], copy[512];
-    size_t i;
-    double v;
-
-    for (i = 0; i < s.len && i < 16 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-        ;
-    if (i == s.len && i < 16) {
-        ydoc_buf_append(out, s.p, s.len);
-        return;
-    }
-    snprintf(point, sizeof(point), "%.1f", 0.5);
-    for (i = 0; i < s.len && i < sizeof(copy) - 1; i++)
-        copy[i] = s.p[i] == '.' ? point[1] : (char)s.p[i];
-    copy[i] = '\0';
-    v = strtod(copy, NULL);
-    if (isinf(v))
-        write_cstr(out, "null");
-    else
-        text_write_number(out, v == 0 ? 0 : v);
-}
-
-static void read_index(struct member *m)
-{
-    m->is_index = m->key.len > 0 && m->key.len <= 10 && (m->key.p[0] != '0' || m->key.len == 1);
-    m->index = 0;
-    for (size_t i = 0; i < m->key.len && m->is_index; i++) {
-        m->is_index = m->key.p[i] >= '0' && m->key.p[i] <= '9';
-        m->index = m->index * 10 + (uint64_t)(m->key.p[i] - '0');
-    }
-    m->is_index = m->is_index && m->index < UINT32_MAX;
-}
-
-/* Puts a member where JavaScript's property order has it. */
-static size_t insert_member(struct member *v, size_t n, struct member m)
-{
-    size_t at = n;
-
-    for (size_t i = 0; i < n; i++) {
-        if (v[i].key.len == m.key.len && memcmp(v[i].key.p, m.key.p, m.key.len) == 0) {
-            v[i].value = m.value;
-            return n;
-        }
-    }
-    if (m.is_index) {
-        for (at = 0; at < n && v[at].is_index && v[at].index < m.index;)
-            at++;
-    }
-    memmove(&v[at + 1], &v[at], (n - at) * sizeof(*v));
-    v[at] = m;
-    return n + 1;
-}
-
-static void write_member(struct ydoc_buf *out, const struct member *m, bool first)
-{
-    if (!first)
-        lib0_write_u8(out, ',');
-    lib0_write_u8(out, '"');
-    write_canonical_chars(out, m->key);
-    ydoc_buf_append(out, "\":", 2);
-    text_write_canonical(out, m->value);
-}
-
-static size_t count_members(struct ydoc_slice s)
-{
-    size_t n = 0;
-
-    for (; *s.p != '}'; n++) {
-        take_value(&s);
-        drop(&s, 1);
-        take_value(&s);
-        if (*s.p == ',')
-            drop(&s, 1);
-        skip_space(&s);
-    }
-    return n;
-}
-
-static struct member take_member(struct ydoc_slice *s)
-{
-    struct member m;
-
-    m.key = take_value(s);
-    m.key.p++;
-    m.key.len -= 2;
-    drop(s, 1);
-    m.value = take_value(s);
-    if (*s->p == ',')
-        drop(s, 1);
-    skip_space(s);
-    read_index(&m);
-    return m;
-}
-
-/* Equal keys that are escaped in different ways are taken for different ones. */
-static void write_canonical_object(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    size_t count = count_members(s), n = 0;
-    struct member *v = NULL;
-
-    lib0_write_u8(out, '{');
-    if (count > 1 && count <= TEXT_MEMBERS_MAX)
-        v = out->alloc.resize(out->alloc.ctx, NULL, 0, count * sizeof(*v));
-    for (size_t i = 0; i < count; i++) {
-        struct member m = take_member(&s);
-
-        if (v != NULL)
-            n = insert_member(v, n, m);
-        else
-            write_member(out, &m, i == 0);
-    }
-    for (size_t i = 0; i < n; i++)
-        write_member(out, &v[i], i == 0);
-    if (v != NULL)
-        out->alloc.resize(out->alloc.ctx, v, count * sizeof(*v), 0);
-    lib0_write_u8(out, '}');
-}
-
-static bool same_primitive(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && a.p[0] != '{' && a.p[0] != '[' && memcmp(a.p, b.p, a.len) == 0;
-}
-
-static bool has_same_member(struct ydoc_slice object, const struct member *m)
-{
-    while (*object.p != '}') {
-        struct member other = take_member(&object);
-
-        if (other.key.len == m->key.len && memcmp(other.key.p, m->key.p, m->key.len) == 0)
-            return same_primitive(other.value, m->value);
-    }
-    return false;
-}
-
-static bool equal_objects(struct ydoc_slice a, struct ydoc_slice b)
-{
-    size_t n = count_members(a);
-
-    if (n > TEXT_MEMBERS_MAX || n != count_members(b))
-        return false;
-    while (*a.p != '}') {
-        struct member m = take_member(&a);
-
-        if (!has_same_member(b, &m))
-            return false;
-    }
-    return true;
-}
-
-static bool equal_arrays(struct ydoc_slice a, struct ydoc_slice b)
-{
-    while (*a.p != ']' && *b.p != ']') {
-        if (!same_primitive(take_value(&a), take_value(&b)))
-            return false;
-        if (*a.p == ',')
-            drop(&a, 1);
-        if (*b.p == ',')
-            drop(&b, 1);
-    }
-    return *a.p == *b.p;
-}
-
-bool text_equal_flat(struct ydoc_slice a, struct ydoc_slice b)
-{
-    bool object = a.p[0] == '{';
-
-    if (a.p[0] != b.p[0] || (!object && a.p[0] != '['))
-        return false;
-    drop(&a, 1);
-    drop(&b, 1);
-    return object ? equal_objects(a, b) : equal_arrays(a, b);
-}
-
-static void write_canonical_array(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    lib0_write_u8(out, '[');
-    for (bool first = true; *s.p != ']'; first = false) {
-        if (!first)
-            lib0_write_u8(out, ',');
-        text_write_canonical(out, take_value(&s));
-        if (*s.p == ',')
-            drop(&s, 1);
-        skip_space(&s);
-    }
-    lib0_write_u8(out, ']');
-}
-
-/* Each level is read again by the levels around it, at most nesting_max times. */
-void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json)
-{
-    struct ydoc_slice s = json, v = take_value(&s), inside = v;
-
-    if (v.len == 0)
-        return;
-    drop(&inside, 1);
-    switch (v.p[0]) {
-    case '{':
-        skip_space(&inside);
-        write_canonical_object(out, inside);
-        break;
-    case '[':
-        skip_space(&inside);
-        write_canonical_array(out, inside);
-        break;
-    case '"':
-        inside.len--;
-        lib0_write_u8(out, '"');
-        write_canonical_chars(out, inside);
-        lib0_write_u8(out, '"');
-        break;
-    case 't':
-    case 'f':
-    case 'n':
-        ydoc_buf_append(out, v.p, v.len);
-        break;
-    default:
-        write_canonical_number(out, v);
-    }
-}
-
-/* ---- walking ---- */
-
-struct ydoc_slice text_inside(struct ydoc_slice value)
-{
-    struct ydoc_slice s = {value.p + 1, value.len - 2};
-
-    return s;
-}
-
-bool text_next_member(struct ydoc_slice *inside, struct ydoc_slice *key, struct ydoc_slice *value)
-{
-    if (inside->len == 0)
-        return false;
-    *key = text_inside(take_value(inside));
-    drop(inside, 1);
-    return text_next_element(inside, value);
-}
-
-bool text_next_element(struct ydoc_slice *inside, struct ydoc_slice *value)
-{
-    if (inside->len == 0)
-        return false;
-    *value = take_value(inside);
-    if (inside->len > 0)
-        drop(inside, 1);
-    return true;
-}
-
-static size_t unescape_unicode(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    unsigned c = hex4(s.p);
-
-    if (c >= 0xd800 && c <= 0xdfff)
-        ydoc_buf_append(out, "\xef\xbf\xbd", 3);
-    else
-        lib0_write_u8(out, (uint8_t)c);
-    return 4;
-}
-
-void text_unescape(struct ydoc_buf *out, struct ydoc_slice inside)
-{
-    static const char names[] = "bfnrt";
-    static const char named[] = "\b\f\n\r\t";
-
-    while (inside.len > 0) {
-        const uint8_t *escape = memchr(inside.p, '\\', inside.len);
-        size_t n = escape != NULL ? (size_t)(escape - inside.p) : inside.len;
-        const char *at;
-        uint8_t c;
-
-        ydoc_buf_append(out, inside.p, n);
-        drop(&inside, n);
-        if (inside.len == 0)
-            return;
-        c = inside.p[1];
-        drop(&inside, 2);
-        at = memchr(names, c, sizeof(names) - 1);
-        if (c == 'u')
-            drop(&inside, unescape_unicode(out, inside));
-        else
-            lib0_write_u8(out, at != NULL ? (uint8_t)named[at - names] : c);
-    }
 }

@@ -10,6 +10,9 @@ enum text_style {
     TEXT_TAGGED, /* {"$u":1}, {"$n":"NaN"}, {"$big":"1"}, {"$bin":"base64"}, {"$doc":…} */
 };
 
+/* The inside of a string, and one UTF-16 unit as an escape. */
+void text_write_chars(struct ydoc_buf *out, struct ydoc_slice utf8);
+void text_write_unit(struct ydoc_buf *out, unsigned unit);
 /* `utf8` in quotes. */
 void text_write_string(struct ydoc_buf *out, struct ydoc_slice utf8);
 /* As Number.prototype.toString(); NaN and infinities by name. */
@@ -20,22 +23,7 @@ void text_write_any(struct ydoc_buf *out, struct lib0_reader *r, enum text_style
 /* guid and options as a document keeps them. */
 void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_style style);
 
-/* Valid JSON as JSON.stringify(JSON.parse(json)) has it. Of an object with more
- * than TEXT_MEMBERS_MAX members only the values are brought into form. */
-#define TEXT_MEMBERS_MAX 256
+/* Valid JSON as JSON.stringify(JSON.parse(json)) has it (json.c). */
 void text_write_canonical(struct ydoc_buf *out, struct ydoc_slice json);
-
-/* Walking JSON in that form. The inside of an object, list or string is what
- * stands between its brackets or quotes; keys are given without their quotes,
- * escapes and all. */
-struct ydoc_slice text_inside(struct ydoc_slice value);
-bool text_next_member(struct ydoc_slice *inside, struct ydoc_slice *key, struct ydoc_slice *value);
-bool text_next_element(struct ydoc_slice *inside, struct ydoc_slice *value);
-/* The inside of a string as UTF-8; half a surrogate pair becomes U+FFFD. */
-void text_unescape(struct ydoc_buf *out, struct ydoc_slice inside);
-
-/* Two objects or two arrays in that form with the same members, none of which
- * is itself an object or an array. Of more than TEXT_MEMBERS_MAX members: false. */
-bool text_equal_flat(struct ydoc_slice a, struct ydoc_slice b);
 
 #endif

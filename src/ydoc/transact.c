@@ -60,6 +60,7 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->cur.origin = origin;
     doc->cur.local = local;
     doc->work.n = 0;
+    doc->deletions.n = 0;
     doc->work_left = UINT64_MAX;
     if (store_is_watched(doc))
         watch_call_before(doc);
@@ -86,7 +87,7 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
         reached = reached || later == tx;
         for (uint32_t i = 0; reached && i < later->touched.n; i++) {
             if (later->touched.p[i].client == client)
-                return later->touched.p[i].before;
+                return later->touched.p[i].from;
         }
     }
     if (doc->tx_depth > 0 && doc->clients.p[client].tx_mark == doc->tx)
@@ -122,6 +123,24 @@ static bool needs_cleaning(const struct ydoc *doc, const struct tx *tx)
             return true;
     }
     return false;
+}
+
+/* Cleaning goes through the deletions client by client in the order in which a
+ * JavaScript Map got to know them; sorting forgets it. */
+static void keep_order(struct ydoc *doc, struct tx *tx)
+{
+    if (++doc->order_mark == 0) {
+        for (uint32_t i = 0; i < doc->clients.n; i++)
+            doc->clients.p[i].order_mark = 0;
+        doc->order_mark = 1;
+    }
+    for (uint32_t i = 0; i < tx->deleted.n; i++) {
+        struct client *c = &doc->clients.p[tx->deleted.p[i].client];
+
+        if (c->order_mark != doc->order_mark)
+            VEC_PUSH(doc, tx->order, tx->deleted.p[i].client);
+        c->order_mark = doc->order_mark;
+    }
 }
 
 static void finish(struct ydoc *doc, struct tx *tx)
@@ -173,6 +192,8 @@ static void finish_queue(struct ydoc *doc)
     while (doc->queue.n > 0) {
         struct tx *tx = doc->queue.p[0];
 
+        if (tx->formatted.n > 0)
+            keep_order(doc, tx);
         store_sort_deleted(doc, tx);
         if (store_is_watched(doc))
             watch_call_observers(doc, tx);

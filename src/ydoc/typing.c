@@ -118,9 +118,10 @@ static bool extend(struct ydoc *doc, uint32_t number, uint32_t h, struct ydoc_sl
     doc->types.p[doc->slots.p[last->slot].type].length += units;
     place_on_change(doc, h);
     if (c->acc_mark != doc->acc) {
-        doc->acc_touched.p[doc->acc_touched.n++] = number;
+        struct doc_part part = {number, c->state};
+
+        doc->acc_touched.p[doc->acc_touched.n++] = part;
         c->acc_mark = doc->acc;
-        c->acc_before = c->state;
     }
     c->state += units;
     return true;

@@ -110,7 +110,7 @@ void ydoc_shrink(struct ydoc *doc)
     if (doc->tx_depth == 0)
         place_drop_all(doc);
     if (doc->slab_waste > 0)
-        store_compact_slab(doc);
+        store_compact_slab(doc, false);
     SHRINK(doc->items);
     SHRINK(doc->slab);
     shrink_clients(doc);
@@ -146,34 +146,69 @@ static bool all_deleted(const struct ydoc *doc, uint32_t client, const struct wi
     return true;
 }
 
-int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
-                            struct ydoc_error *err)
+/* Of structs and deletions that are checked while they are compared; what comes
+ * after an answer is checked as well. */
+static bool contains_structs(const struct ydoc *doc, struct wire_walk *w)
 {
-    struct wire_counts counts;
-    struct wire_deletes d;
     struct wire_struct s;
-    struct wire_range range;
+    bool all = true;
+
+    while (wire_walk_next(w, &s)) {
+        uint32_t c = all ? store_find_client_const(doc, s.client) : 0;
+
+        all = all && c != CLIENT_UNKNOWN && doc->clients.p[c].state >= s.clock + s.len;
+    }
+    return all;
+}
+
+static bool contains_deletes(const struct ydoc *doc, const struct dset *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        uint32_t c = store_find_client_const(doc, d->v[i].client);
+
+        if (c == CLIENT_UNKNOWN || !all_deleted(doc, c, &d->v[i]))
+            return false;
+    }
+    return true;
+}
+
+static int contains(const struct ydoc *doc, struct ydoc_slice update, enum wire_version version,
+                    struct ydoc_error *err)
+{
+    struct wire_input in = {update, version, &doc->limits, &doc->alloc};
     struct wire_walk w;
+    struct dset d;
+    bool all;
     int rc;
 
     if (doc->broken)
         return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    rc = wire_validate(update, len, &doc->limits, &counts, err);
-    if (rc != 0)
-        return rc;
-    wire_walk_init(&w, update, len);
-    while (wire_walk_next(&w, &s)) {
-        uint32_t c = store_find_client_const(doc, s.client);
+    dset_init(&d, &doc->alloc);
+    wire_walk_open(&w, &in);
+    all = contains_structs(doc, &w);
+    dset_add_walk(&d, &w);
+    rc = wire_walk_error(&w, err);
+    if (rc == 0 && d.failed)
+        rc = ydoc__error(err, YDOC_ENOMEM, 0, "out of memory");
+    if (rc == 0)
+        rc = all && contains_deletes(doc, &d);
+    wire_walk_close(&w);
+    dset_fini(&d);
+    return rc;
+}
 
-        if (c == CLIENT_UNKNOWN || doc->clients.p[c].state < s.clock + s.len)
-            return 0;
-    }
-    wire_deletes_init(&d, &w.r);
-    while (wire_deletes_next(&d, &range)) {
-        uint32_t c = store_find_client_const(doc, range.client);
+int ydoc_contains_update_v1(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err)
+{
+    struct ydoc_slice u = {update, len};
 
-        if (c == CLIENT_UNKNOWN || !all_deleted(doc, c, &range))
-            return 0;
-    }
-    return 1;
+    return contains(doc, u, WIRE_V1, err);
+}
+
+int ydoc_contains_update_v2(const struct ydoc *doc, const uint8_t *update, size_t len,
+                            struct ydoc_error *err)
+{
+    struct ydoc_slice u = {update, len};
+
+    return contains(doc, u, WIRE_V2, err);
 }

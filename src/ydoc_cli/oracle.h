@@ -1,0 +1,32 @@
+#ifndef SKEIN_YDOC_CLI_ORACLE_H
+#define SKEIN_YDOC_CLI_ORACLE_H
+
+/* oracle - what the commands of `ydoc oracle` share: the one document, the
+ * answer in the making, and why a request is refused. */
+#include "ydoc_cli/command.h"
+
+#define ORACLE_CLIENT 4000000001u
+
+struct oracle {
+    struct ydoc *doc; /* NULL before the first N */
+    bool gc;
+    struct ydoc_buf roots;   /* declared: u8 kind, u8 length, name; repeated */
+    struct ydoc_buf emitted; /* u32le length, bytes; repeated */
+    uint32_t emitted_n;
+    struct ydoc_buf out;
+    struct ydoc_error err;
+};
+
+/* Puts the words into o->err and returns YDOC_EMALFORMED. */
+int oracle_refuse(struct oracle *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The next declared root, from *at = 0; false at the end. */
+bool oracle_next_root(const struct oracle *o, size_t *at, struct ydoc_slice *name,
+                      enum ydoc_kind *kind);
+/* A document with the declared roots; *doc is NULL on failure. */
+int oracle_new_doc(const struct oracle *o, struct ydoc **doc);
+
+/* The command T: local edits. */
+int oracle_edit(struct oracle *o, const uint8_t *p, size_t len);
+
+#endif
