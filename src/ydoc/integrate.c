@@ -443,11 +443,11 @@ static void note_change(struct ydoc *doc, uint32_t slot)
         VEC_PUSH(doc, tx->changed, change);
 }
 
-/* `wanted`: made here, so it is open; one from elsewhere is when its options say autoLoad. */
-static void note_subdoc(struct ydoc *doc, uint32_t h, bool removed, bool wanted)
+/* Loaded at once if its options say so (autoLoad), or if it was made here (store_insert). */
+static void note_subdoc(struct ydoc *doc, uint32_t h, bool removed)
 {
     const struct item *it = &doc->items.p[h];
-    struct subdoc_note note = {item_client(it), it->clock, 0, removed, !removed && wanted};
+    struct subdoc_note note = {item_client(it), it->clock, 0, removed, false};
     struct ydoc_slice guid;
     struct lib0_reader r;
     uint64_t n;
@@ -482,7 +482,7 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
 
         doc->items.p[h].content = new_type;
     } else if (s->ref == WIRE_DOC && doc->notes_subdocs) {
-        note_subdoc(doc, h, false, s->start == NULL); /* only what is read has a start */
+        note_subdoc(doc, h, false);
     } else if (s->ref == WIRE_FORMAT) {
         doc->types.p[type].formatted = true;
         doc->types.p[type].has_formats = true;
@@ -573,10 +573,14 @@ uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
 {
     uint32_t client = store_add_client(doc, doc->client_id);
     struct newcomer n = own_newcomer(doc, client, between, s);
+    uint32_t h;
 
     if (s->ref != WIRE_TYPE)
         set_content(doc, &n.item, s, client, 0);
-    return place_new_item(doc, client, &n, s);
+    h = place_new_item(doc, client, &n, s);
+    if (s->ref == WIRE_DOC && doc->notes_subdocs) /* who makes a subdocument has it open */
+        doc->cur.subdocs.p[doc->cur.subdocs.n - 1].loaded = true;
+    return h;
 }
 
 uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
@@ -665,7 +669,7 @@ static void delete_one(struct ydoc *doc, uint32_t h)
             VEC_PUSH(doc, doc->cur.changed, void_before);
         push_content(doc, it->content);
     } else if (item_kind(it) == WIRE_DOC && doc->notes_subdocs && store_existed(doc, it)) {
-        note_subdoc(doc, h, true, false);
+        note_subdoc(doc, h, true);
     }
 }
 

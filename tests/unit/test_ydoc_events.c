@@ -24,7 +24,7 @@ struct world {
     struct ydoc_buf log;
     int number; /* of on_again */
     bool edited;
-    int rc;     /* the first error of any call */
+    int rc; /* the first error of any call */
 };
 
 static void must(struct world *w, int rc)
