@@ -475,24 +475,31 @@ void any_write_json(struct ydoc_buf *out, struct ydoc_slice value)
     write_json(out, &r);
 }
 
-void any_store(struct ydoc_buf *out, struct ydoc_slice value)
+static void store_canonical(struct ydoc_buf *out, struct ydoc_slice value)
 {
-    struct ydoc_buf canonical;
-
-    if (!any_is_canonical(value)) {
-        ydoc_buf_init(&canonical, &out->alloc);
-        any_write(&canonical, value);
-        if (canonical.failed)
-            out->failed = true;
-        else
-            any_store(out, ydoc_buf_slice(&canonical));
-        ydoc_buf_fini(&canonical);
-    } else if (any_is_json(value)) {
+    if (any_is_json(value)) {
         any_write_json(out, value);
     } else {
         lib0_write_u8(out, 0);
         ydoc_buf_append(out, value.p, value.len);
     }
+}
+
+void any_store(struct ydoc_buf *out, struct ydoc_slice value)
+{
+    struct ydoc_buf canonical;
+
+    if (any_is_canonical(value)) {
+        store_canonical(out, value);
+        return;
+    }
+    ydoc_buf_init(&canonical, &out->alloc);
+    any_write(&canonical, value);
+    if (canonical.failed)
+        out->failed = true;
+    else
+        store_canonical(out, ydoc_buf_slice(&canonical));
+    ydoc_buf_fini(&canonical);
 }
 
 void any_stored_to_json(struct ydoc_buf *out, struct ydoc_slice stored)

@@ -195,6 +195,7 @@ struct ydoc {
     uint32_t items_live;
     VEC(uint8_t) slab;
     uint32_t slab_waste; /* bytes in it that nothing refers to */
+    uint32_t slab_room;  /* of which the last compaction left so much on purpose */
     uint32_t longest;    /* units of the longest content whose cutting is a walk */
 
     VEC(struct client) clients;
@@ -246,6 +247,7 @@ struct ydoc {
     VEC(uint32_t) marks; /* per item, for walks that number what they pass */
     uint32_t mark;
     VEC(uint32_t) work;
+    struct wire_notes notes;        /* of the update that is being applied */
     VEC(struct deletion) deletions; /* types whose content is being deleted */
     VEC(struct source) sources;
     VEC(uint32_t) stack; /* of sources */
@@ -314,7 +316,7 @@ static inline const uint8_t *item_bytes(const struct ydoc *doc, const struct ite
 {
     return it->bytes == 0 ? NULL : doc->slab.p + it->content;
 }
-uint32_t store_new_item(struct ydoc *doc); /* zeroed */
+uint32_t store_new_item(struct ydoc *doc); /* the caller fills it whole */
 void store_free_item(struct ydoc *doc, uint32_t h);
 /* Drops the content's bytes. */
 void store_drop_content(struct ydoc *doc, struct item *it);
@@ -328,7 +330,9 @@ bool store_slab_try(struct ydoc *doc, uint32_t n);
 /* Joins the content of `right` to that of `left`, which is the one before it. */
 void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
                         bool left_is_last);
-void store_compact_slab(struct ydoc *doc);
+/* Writes the slab anew without waste, but for room where somebody types. */
+void store_compact_slab(struct ydoc *doc, bool keep_room);
+void store_compact_if_worth(struct ydoc *doc);
 
 /* ---- clients ---- */
 #define CLIENT_UNKNOWN UINT32_MAX
@@ -422,6 +426,9 @@ uint32_t store_start_marks(struct ydoc *doc);
 bool store_existed(const struct ydoc *doc, const struct item *it);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
+
+/* ---- spans.c ---- */
+void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
 
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */
