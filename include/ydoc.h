@@ -336,7 +336,97 @@ typedef void (*ydoc_update_fn)(struct ydoc *doc, struct ydoc_slice update, const
                                void *ctx);
 /* A number above 0 for ydoc_unobserve, or an error. */
 int ydoc_observe_updates(struct ydoc *doc, int version, ydoc_update_fn fn, void *ctx) YDOC_MUST_USE;
+/* Takes any observer away. Allowed inside callbacks: it is not called again. */
 void ydoc_unobserve(struct ydoc *doc, int number);
+
+/* At the end of a transaction, in this order: the observers of each changed type
+ * in the order in which the types were first changed; the deep observers; those
+ * of the transaction's end; formats are cleaned, what was deleted is collected;
+ * the update goes out; subdocuments are told. A type that is new, or was
+ * deleted, has not changed: its parent has. A root that nobody has declared
+ * (ydoc_root) has no events of its own.
+ *
+ * An event holds while its callback runs. It tells what happened between the
+ * state before its transaction and the state now: read it before you edit.
+ * Callbacks may edit; edits become transactions that run after this one. */
+struct ydoc_event;
+typedef void (*ydoc_event_fn)(struct ydoc *doc, struct ydoc_event *event, void *ctx);
+/* Events below one type, the nearest first. n is 0 if callbacks before this one
+ * have deleted all that changed. */
+typedef void (*ydoc_events_fn)(struct ydoc *doc, struct ydoc_event *const *events, size_t n,
+                               void *ctx);
+/* Y.Type.observe and observeDeep: numbers for ydoc_unobserve. An observer hears of
+ * changes that are made after it was added, and goes with its type. */
+int ydoc_observe(struct ydoc *doc, ydoc_type type, ydoc_event_fn fn, void *ctx) YDOC_MUST_USE;
+int ydoc_observe_deep(struct ydoc *doc, ydoc_type type, ydoc_events_fn fn, void *ctx) YDOC_MUST_USE;
+
+ydoc_type ydoc_event_target(const struct ydoc_event *event); /* the type that changed */
+/* The type whose observer is being called. */
+ydoc_type ydoc_event_current_target(const struct ydoc_event *event);
+const void *ydoc_event_origin(const struct ydoc_event *event);
+bool ydoc_event_is_local(const struct ydoc_event *event);
+/* Did the list (text, elements, children) change? */
+bool ydoc_event_list_changed(const struct ydoc_event *event);
+/* Keys or attributes that were set or deleted, also to the same value. Start with *iter = 0. */
+bool ydoc_event_next_key(const struct ydoc_event *event, uint32_t *iter, struct ydoc_slice *key);
+/* Appends where the target is, seen from the current target: a list of keys and indexes. */
+int ydoc_event_path_json(struct ydoc_event *event, struct ydoc_buf *out) YDOC_MUST_USE;
+
+enum ydoc_key_action { YDOC_KEY_ADD, YDOC_KEY_UPDATE, YDOC_KEY_DELETE };
+struct ydoc_key_change {
+    struct ydoc_slice key;
+    enum ydoc_key_action action;
+    struct ydoc_value old; /* not of ADD. A type in it is deleted: its handle finds nothing */
+};
+/* Yjs's event.keys: the keys whose value is another one. Start with *iter = 0. */
+bool ydoc_event_next_key_change(const struct ydoc_event *event, uint32_t *iter,
+                                struct ydoc_key_change *out);
+/* Appends {"key": {"action": "add" | "update" | "delete", "oldValue": …}}, values as
+ * ydoc_read_root_json writes them. */
+int ydoc_event_keys_json(const struct ydoc_event *event, struct ydoc_buf *out) YDOC_MUST_USE;
+
+enum ydoc_op_kind { YDOC_OP_INSERT, YDOC_OP_RETAIN, YDOC_OP_DELETE };
+/* One step of a delta. What is inserted is `text`, or (text.p NULL) `values`
+ * values: several into a list, one embed or type into a text. */
+struct ydoc_op {
+    enum ydoc_op_kind kind;
+    uint32_t len;                 /* UTF-16 units, or elements */
+    struct ydoc_slice text;       /* UTF-8 */
+    struct ydoc_slice attributes; /* a JSON object, or p NULL; in a RETAIN null ends an attribute */
+    uint32_t first, values;       /* for ydoc_event_value: first .. first + values - 1 */
+};
+/* Yjs's event.delta. Start with *iter = 0. 1: *out is the next step; 0: the end;
+ * or an error. Worked out at the first call and kept with the event; slices hold until the event
+ * ends. As in Yjs, asking for a text's delta deletes the redundant formats that
+ * it comes across, as a transaction of its own. */
+int ydoc_event_next_op(struct ydoc_event *event, uint32_t *iter, struct ydoc_op *out) YDOC_MUST_USE;
+bool ydoc_event_value(const struct ydoc_event *event, uint32_t number, struct ydoc_value *out);
+/* Appends the delta as JSON: {"insert": …, "attributes": {…}}, {"retain": n}, {"delete": n}. What
+ * is inserted is a list of values, in a text a string or one value. */
+int ydoc_event_delta_json(struct ydoc_event *event, struct ydoc_buf *out) YDOC_MUST_USE;
+
+enum ydoc_moment {
+    YDOC_BEFORE_TRANSACTION,     /* Yjs's beforeTransaction. The callback must not edit */
+    YDOC_AFTER_TRANSACTION,      /* afterTransaction: after the observers of types */
+    YDOC_AFTER_ALL_TRANSACTIONS, /* afterAllTransactions: nothing waits any more; tx is NULL */
+};
+struct ydoc_transaction {
+    const void *origin;
+    bool local;
+};
+typedef void (*ydoc_transaction_fn)(struct ydoc *doc, const struct ydoc_transaction *tx, void *ctx);
+int ydoc_observe_transactions(struct ydoc *doc, enum ydoc_moment moment, ydoc_transaction_fn fn,
+                              void *ctx) YDOC_MUST_USE;
+
+/* Guids of subdocuments. `loaded`: those that are to be loaded now, inserted here
+ * or marked autoLoad. */
+struct ydoc_subdocs {
+    const struct ydoc_slice *added, *removed, *loaded;
+    size_t added_n, removed_n, loaded_n;
+};
+typedef void (*ydoc_subdocs_fn)(struct ydoc *doc, const struct ydoc_subdocs *subdocs, void *ctx);
+/* Y.Doc.on('subdocs'), once a transaction (Yjs tells removals twice). */
+int ydoc_observe_subdocs(struct ydoc *doc, ydoc_subdocs_fn fn, void *ctx) YDOC_MUST_USE;
 
 /* ---- what has changed ------------------------------------------------------ */
 
@@ -490,6 +580,156 @@ int ydoc_read_prosemirror(const struct ydoc *doc, struct ydoc_slice root,
  * out; empty paragraphs, and breaks at a paragraph's end, do not exist in it. */
 int ydoc_read_markdown(const struct ydoc *doc, struct ydoc_slice root,
                        struct ydoc_buf *out) YDOC_MUST_USE;
+struct ydoc_id {
+    uint64_t client, clock;
+};
+
+/* ---- snapshots ---------------------------------------------------------------------- */
+
+/* Y.Snapshot: what a document knew and what of it was deleted at one time. Holds
+ * no content and is independent of the document. */
+struct ydoc_snapshot;
+
+/* Y.snapshot(doc), with the document's allocator; and Y.emptySnapshot. *out is NULL
+ * on failure. */
+int ydoc_snapshot_new(struct ydoc_snapshot **out, const struct ydoc *doc) YDOC_MUST_USE;
+int ydoc_snapshot_new_empty(struct ydoc_snapshot **out,
+                            const struct ydoc_alloc *alloc) YDOC_MUST_USE;
+void ydoc_snapshot_free(struct ydoc_snapshot *s); /* NULL is allowed */
+
+/* Y.decodeSnapshot and Y.decodeSnapshotV2. Of `options` (NULL: defaults) alloc and
+ * limits count. Ranges without length are dropped; what follows is ignored. */
+int ydoc_snapshot_decode_v1(struct ydoc_snapshot **out, const uint8_t *p, size_t len,
+                            const struct ydoc_options *options,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_snapshot_decode_v2(struct ydoc_snapshot **out, const uint8_t *p, size_t len,
+                            const struct ydoc_options *options,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+/* Y.encodeSnapshot and Y.encodeSnapshotV2, appended. */
+int ydoc_snapshot_encode_v1(const struct ydoc_snapshot *s, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_snapshot_encode_v2(const struct ydoc_snapshot *s, struct ydoc_buf *out) YDOC_MUST_USE;
+
+bool ydoc_snapshot_equal(const struct ydoc_snapshot *a, const struct ydoc_snapshot *b);
+
+/* Y.snapshotContainsUpdate: 1, 0, or an error. */
+int ydoc_snapshot_contains_update_v1(const struct ydoc_snapshot *s, const uint8_t *update,
+                                     size_t len, const struct ydoc_limits *limits,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_snapshot_contains_update_v2(const struct ydoc_snapshot *s, const uint8_t *update,
+                                     size_t len, const struct ydoc_limits *limits,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.createDocFromSnapshot: a new document as `doc` was at the snapshot. Any reader then
+ * tells how it looked. *out is NULL on failure.
+ * YDOC_ENOENT: `doc` was not made with keep_deleted, what was deleted since is lost.
+ * YDOC_ERANGE: the snapshot knows more than `doc`. */
+int ydoc_new_from_snapshot(struct ydoc **out, struct ydoc *doc, const struct ydoc_snapshot *s,
+                           const struct ydoc_options *options,
+                           struct ydoc_error *err) YDOC_MUST_USE;
+
+/* What a reader looks at: the document at `snapshot` (NULL: now), and, for a text,
+ * what has changed since `before` (NULL: nothing is compared). */
+struct ydoc_at {
+    const struct ydoc_snapshot *snapshot, *before;
+    /* computeYChange: appends the JSON that the attribute `ychange` of text is to have that
+     * was removed, or added, by the client id.client. NULL gives {"type":"removed"} and
+     * {"type":"added"}. Runs next to each other are joined only if the JSON has
+     * "user" (the number of the client) and "type". */
+    void (*change)(struct ydoc_buf *json, bool removed, const struct ydoc_id *id, void *ctx);
+    void *ctx;
+};
+
+/* Readers of the past. They want a document with keep_deleted; in another one what
+ * was deleted is missing, or undefined in a map. Types that are deleted now can still be read, and
+ * nested types are given as handles. A transaction is opened around each, which changes nothing: a
+ * callback may read the document and must not change it. What it returns, if not 0, ends the
+ * reading and is returned. */
+
+/* A piece of text, or an embed or nested type, as one op of Yjs's toDelta. */
+struct ydoc_run {
+    struct ydoc_slice text;         /* UTF-8 */
+    const struct ydoc_value *value; /* not NULL: this instead of text */
+    struct ydoc_slice attributes;   /* a JSON object, empty for none */
+};
+typedef int (*ydoc_run_fn)(const struct ydoc_run *run, void *ctx);
+
+/* Y.Text.toDelta(snapshot, before, computeYChange): run by run, or appended as JSON, in
+ * which nested types are as they are now. */
+int ydoc_text_runs_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at, ydoc_run_fn fn,
+                      void *ctx) YDOC_MUST_USE;
+int ydoc_text_delta_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at,
+                       struct ydoc_buf *out) YDOC_MUST_USE;
+/* Its plain text, appended. */
+int ydoc_text_string_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                        struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* typeListToArraySnapshot and typeMapGetAllSnapshot (in a list the key is empty). As Yjs
+ * gives them after it has split at the snapshot; where its callers do not, it takes
+ * values for old that were set later. A text in a list comes item by item. */
+typedef int (*ydoc_entry_fn)(struct ydoc_slice key, const struct ydoc_value *value, void *ctx);
+int ydoc_list_each_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                      ydoc_entry_fn fn, void *ctx) YDOC_MUST_USE;
+int ydoc_map_each_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                     ydoc_entry_fn fn, void *ctx) YDOC_MUST_USE;
+
+/* ydoc_read_root_json of ydoc_new_from_snapshot. */
+int ydoc_read_root_json_at(struct ydoc *doc, struct ydoc_slice root, enum ydoc_kind kind,
+                           const struct ydoc_snapshot *snapshot,
+                           struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* ---- relative positions ---------------------------------------------------------- */
+
+/* Y.RelativePosition: a place that moves with the text around it. It belongs to
+ * the unit after it (assoc >= 0) or before it (assoc < 0); where there is none, to
+ * the end or the start of its type. From an index it knows both the unit and the
+ * type; decoded from bytes only one of the two. */
+enum ydoc_relpos_part {
+    YDOC_RELPOS_ITEM = 1, /* `item` is a unit */
+    YDOC_RELPOS_ROOT = 2, /* `root` is the name of its type */
+    YDOC_RELPOS_TYPE = 4, /* `type` is the item of its type */
+};
+
+struct ydoc_relpos {
+    unsigned parts; /* enum ydoc_relpos_part, or-ed: which of the following mean something */
+    struct ydoc_id item, type;
+    struct ydoc_slice root; /* into the document, the decoded bytes, or `name` */
+    int64_t assoc;
+};
+
+/* Y.AbsolutePosition. */
+struct ydoc_position {
+    ydoc_type type;
+    uint32_t index;
+};
+
+/* Y.createRelativePositionFromTypeIndex, O(log n). An index beyond the end is the
+ * end. YDOC_ENOENT: the type is gone. */
+int ydoc_relpos_from_index(const struct ydoc *doc, ydoc_type type, uint32_t index, int64_t assoc,
+                           struct ydoc_relpos *out) YDOC_MUST_USE;
+
+/* Y.createAbsolutePositionFromRelativePosition, O(log n). YDOC_ENOENT: what it names
+ * has not arrived yet, or was collected. As in Yjs a root that nobody has named
+ * yet is made, and the type may be a deleted one (with index 0) where such are kept.
+ * `follow_redone`: where an undo manager of this document has put deleted content
+ * back, the position is in the new copy. Other peers do not know of that. */
+int ydoc_relpos_resolve(struct ydoc *doc, const struct ydoc_relpos *pos, bool follow_redone,
+                        struct ydoc_position *out) YDOC_MUST_USE;
+
+/* Y.encodeRelativePosition, appended; YDOC_EMALFORMED for one without parts.
+ * Decoding ignores what follows. */
+int ydoc_relpos_encode(const struct ydoc_relpos *pos, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_relpos_decode(struct ydoc_relpos *out, const uint8_t *p, size_t len,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+
+/* {"type"?:{"client","clock"}, "tname"?, "item"?:{…}, "assoc"}. A root's name that is
+ * read is appended to `name`, into which out->root then points. */
+int ydoc_relpos_to_json(const struct ydoc_relpos *pos, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_relpos_from_json(struct ydoc_relpos *out, struct ydoc_slice json, struct ydoc_buf *name,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.compareRelativePositions: one from an index differs from its own decoded bytes,
+ * which lack the type. */
+bool ydoc_relpos_equal(const struct ydoc_relpos *a, const struct ydoc_relpos *b);
 
 /* ---- awareness (y-protocols 1.0.7) -------------------------------------------------- */
 

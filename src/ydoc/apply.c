@@ -387,7 +387,7 @@ static bool may_exceed_work(const struct ydoc *doc, const uint8_t *update, size_
 static int guarded_transact(struct job *job)
 {
     struct ydoc *doc = job->doc;
-    uint32_t depth = doc->tx_depth;
+    uint32_t depth = doc->tx_depth, queued = doc->queue.n;
     struct ydoc *copy = NULL;
     int rc;
 
@@ -397,7 +397,8 @@ static int guarded_transact(struct job *job)
             return YDOC_ENOMEM;
     }
     rc = store_run(doc, transact, job);
-    if (rc != 0 && copy != NULL && doc->tx_depth > depth) {
+    /* Once observers were called there is no way back. */
+    if (rc != 0 && copy != NULL && doc->tx_depth > depth && doc->queue.n == queued) {
         store_restore(doc, copy);
         return rc;
     }

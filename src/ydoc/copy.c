@@ -136,6 +136,7 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(cur.deleted);
     DUP(cur.merge);
     DUP(cur.changed);
+    DUP(cur.subdocs);
     DUP(cur.formatted);
     DUP(cur.order);
     DUP(clients);
@@ -194,6 +195,7 @@ void store_discard(struct ydoc *copy)
 void store_restore(struct ydoc *doc, struct ydoc *copy)
 {
     struct watch *watch = doc->watch;
+    bool notes_changes = doc->notes_changes, notes_subdocs = doc->notes_subdocs;
     struct tx **queue = doc->queue.p;
     uint32_t queued = doc->queue.n, cap = doc->queue.cap;
     jmp_buf *on_failure = doc->on_failure;
@@ -201,6 +203,8 @@ void store_restore(struct ydoc *doc, struct ydoc *copy)
     store_free_contents(doc);
     *doc = *copy;
     doc->watch = watch;
+    doc->notes_changes = notes_changes;
+    doc->notes_subdocs = notes_subdocs;
     doc->queue.p = queue;
     doc->queue.n = queued;
     doc->queue.cap = cap;

@@ -431,16 +431,36 @@ static void note_change(struct ydoc *doc, uint32_t slot)
                 !doc->cur.local && !doc->no_format_cleanup;
     struct tx *tx = &doc->cur;
 
-    if (!text && !store_is_watched(doc))
+    if (!text && !doc->notes_changes)
         return;
     if (t->item != 0 &&
         (item_deleted(&doc->items.p[t->item]) || !store_existed(doc, &doc->items.p[t->item])))
         return;
     if (text && (tx->formatted.n == 0 || tx->formatted.p[tx->formatted.n - 1] != change.type))
         VEC_PUSH(doc, tx->formatted, change.type);
-    if (store_is_watched(doc) && (tx->changed.n == 0 || memcmp(&tx->changed.p[tx->changed.n - 1],
-                                                               &change, sizeof(change)) != 0))
+    if (doc->notes_changes && (tx->changed.n == 0 || memcmp(&tx->changed.p[tx->changed.n - 1],
+                                                            &change, sizeof(change)) != 0))
         VEC_PUSH(doc, tx->changed, change);
+}
+
+/* `wanted`: made here, so it is open; one from elsewhere is when its options say autoLoad. */
+static void note_subdoc(struct ydoc *doc, uint32_t h, bool removed, bool wanted)
+{
+    const struct item *it = &doc->items.p[h];
+    struct subdoc_note note = {item_client(it), it->clock, 0, removed, !removed && wanted};
+    struct ydoc_slice guid;
+    struct lib0_reader r;
+    uint64_t n;
+
+    lib0_reader_init(&r, doc->slab.p + it->content, it->bytes);
+    guid = lib0_read_varbytes(&r);
+    lib0_read_u8(&r);
+    for (n = lib0_read_varuint(&r); n > 0; n--) {
+        note.loaded = note.loaded || (slice_is(lib0_read_varbytes(&r), "autoLoad") && !removed);
+        ydoc__any_skip(&r, YDOC__NESTING_MAX);
+    }
+    note.guid = store_intern(doc, guid);
+    VEC_PUSH(doc, doc->cur.subdocs, note);
 }
 
 static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const struct wire_struct *s)
@@ -461,6 +481,8 @@ static void after_link(struct ydoc *doc, uint32_t client, uint32_t h, const stru
         uint32_t new_type = store_new_type(doc, h, s->type_ref, name);
 
         doc->items.p[h].content = new_type;
+    } else if (s->ref == WIRE_DOC && doc->notes_subdocs) {
+        note_subdoc(doc, h, false, s->start == NULL); /* only what is read has a start */
     } else if (s->ref == WIRE_FORMAT) {
         doc->types.p[type].formatted = true;
         doc->types.p[type].has_formats = true;
@@ -601,9 +623,11 @@ static void delete_one(struct ydoc *doc, uint32_t h)
     if (item_kind(it) == WIRE_TYPE) {
         struct change void_before = {it->content, CHANGE_GONE};
 
-        if (store_is_watched(doc))
+        if (doc->notes_changes)
             VEC_PUSH(doc, doc->cur.changed, void_before);
         push_content(doc, it->content);
+    } else if (item_kind(it) == WIRE_DOC && doc->notes_subdocs && store_existed(doc, it)) {
+        note_subdoc(doc, h, true, false);
     }
 }
 

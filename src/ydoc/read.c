@@ -408,7 +408,8 @@ static void write_xml_string(struct writer *w, uint32_t type)
 static void write_tagged_element(struct writer *w, uint32_t type)
 {
     write_cstr(w, "{\"$el\":");
-    if (w->doc->types.p[type].name != 0)
+    /* A root's name is not a node's. */
+    if (w->doc->types.p[type].item != 0)
         text_write_string(w->out, store_key(w->doc, w->doc->types.p[type].name));
     else
         write_cstr(w, "\"UNDEFINED\"");

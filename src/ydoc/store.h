@@ -145,6 +145,14 @@ struct change {
 };
 #define CHANGE_GONE UINT32_MAX
 
+/* A subdocument that came or went. One that is new and deleted again is noted as
+ * come only: whether it is still there is in tx->deleted. */
+struct subdoc_note {
+    uint32_t client, clock; /* its item */
+    uint32_t guid;          /* interned: the content is collected before anybody is told */
+    bool removed, loaded;
+};
+
 /* One transaction. After its edits are done it waits in doc->queue until those
  * before it are finished. */
 /* What of a type is still to be deleted. */
@@ -158,10 +166,11 @@ struct watch;
 struct tx {
     VEC(struct doc_part) touched; /* clients that got structs, with their clocks before */
     VEC(struct span) deleted;
-    VEC(struct span) merge;     /* Yjs's _mergeStructs, by id */
-    VEC(struct change) changed; /* kept only while somebody watches */
-    VEC(uint32_t) formatted;    /* formatted texts that a remote change touched */
-    VEC(uint32_t) order;        /* with those: clients in the order of their first deletion */
+    VEC(struct span) merge;          /* Yjs's _mergeStructs, by id */
+    VEC(struct change) changed;      /* kept only while doc->notes_changes */
+    VEC(struct subdoc_note) subdocs; /* kept only while doc->notes_subdocs */
+    VEC(uint32_t) formatted;         /* formatted texts that a remote change touched */
+    VEC(uint32_t) order;             /* with those: clients in the order of their first deletion */
     const void *origin;
     bool local;
 };
@@ -225,7 +234,8 @@ struct ydoc {
     uint64_t work_left;
     jmp_buf *on_failure;
     int failure;
-    struct watch *watch; /* observers, or NULL */
+    struct watch *watch;               /* observers, or NULL */
+    bool notes_changes, notes_subdocs; /* somebody needs tx.changed, tx.subdocs */
 
     /* Since the last take. */
     uint32_t acc;
@@ -391,7 +401,7 @@ int store_run(struct ydoc *doc, void (*work)(void *arg), void *arg);
 /* A client's clock before the transaction, whatever came after it. */
 uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_t client);
 void store_free_tx(struct ydoc *doc, struct tx *tx);
-/* Does anybody need to know which types change? */
+/* Does anybody observe anything? */
 static inline bool store_is_watched(const struct ydoc *doc)
 {
     return doc->watch != NULL;
@@ -437,7 +447,11 @@ void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
-/* ---- encode.c ---- */
+/* ---- encode_item.c, encode.c ---- */
+void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
+                      uint32_t offset, enum wire_version version); /* V1 or OURS */
+/* Points into the document. */
+void store_item_struct(const struct ydoc *doc, const struct item *it, struct wire_struct *s);
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
@@ -450,6 +464,12 @@ struct doc_update {
     enum wire_version version;
 };
 void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+/* A client's structs that start below a clock, from the first one on, as a section
+ * of an update OURS. */
+void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                       struct ydoc_buf *out);
+/* Everything that is deleted, clients descending. */
+void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
 /* ydoc_apply_v1 of an update that is OURS and has been checked. */

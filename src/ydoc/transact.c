@@ -54,6 +54,7 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->cur.deleted.n = 0;
     doc->cur.merge.n = 0;
     doc->cur.changed.n = 0;
+    doc->cur.subdocs.n = 0;
     doc->cur.formatted.n = 0;
     doc->cur.order.n = 0;
     doc->cur.origin = origin;
@@ -61,6 +62,8 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->work.n = 0;
     doc->deletions.n = 0;
     doc->work_left = UINT64_MAX;
+    if (store_is_watched(doc))
+        watch_call_before(doc);
 }
 
 void store_free_tx(struct ydoc *doc, struct tx *tx)
@@ -69,6 +72,7 @@ void store_free_tx(struct ydoc *doc, struct tx *tx)
     VEC_FREE(doc, tx->deleted);
     VEC_FREE(doc, tx->merge);
     VEC_FREE(doc, tx->changed);
+    VEC_FREE(doc, tx->subdocs);
     VEC_FREE(doc, tx->formatted);
     VEC_FREE(doc, tx->order);
 }
@@ -86,6 +90,8 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
                 return later->touched.p[i].from;
         }
     }
+    if (doc->tx_depth > 0 && doc->clients.p[client].tx_mark == doc->tx)
+        return doc->clients.p[client].tx_before;
     return doc->clients.p[client].state;
 }
 
@@ -194,11 +200,15 @@ static void finish_queue(struct ydoc *doc)
         if (needs_cleaning(doc, tx))
             store_clean_formats(doc, tx);
         finish(doc, tx);
-        if (store_is_watched(doc))
+        if (store_is_watched(doc)) {
             watch_send_update(doc, tx);
+            watch_send_subdocs(doc, tx);
+        }
         drop_first(doc);
     }
     doc->finishing = false;
+    if (store_is_watched(doc))
+        watch_call_after_all(doc);
 }
 
 void store_end(struct ydoc *doc)

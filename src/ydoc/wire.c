@@ -3,7 +3,6 @@
  */
 #include "ydoc/wire.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "ydoc/quick.h"

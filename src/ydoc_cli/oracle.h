@@ -13,6 +13,8 @@ struct oracle {
     struct ydoc_buf roots;   /* declared: u8 kind, u8 length, name; repeated */
     struct ydoc_buf emitted; /* u32le length, bytes; repeated */
     uint32_t emitted_n;
+    struct ydoc_buf events; /* JSON, of transactions that are over (oracle_events.c) */
+    struct ydoc_buf calls;  /* and of the one that is being told */
     struct ydoc_buf out;
     struct ydoc_error err;
 };
@@ -25,6 +27,10 @@ bool oracle_next_root(const struct oracle *o, size_t *at, struct ydoc_slice *nam
                       enum ydoc_kind *kind);
 /* A document with the declared roots; *doc is NULL on failure. */
 int oracle_new_doc(const struct oracle *o, struct ydoc **doc);
+
+/* The commands O and o: events. */
+int oracle_observe_events(struct oracle *o, const uint8_t *p, size_t len);
+int oracle_take_events(struct oracle *o, const uint8_t *p, size_t len);
 
 /* The command T: local edits. */
 int oracle_edit(struct oracle *o, const uint8_t *p, size_t len);

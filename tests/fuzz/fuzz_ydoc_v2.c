@@ -86,6 +86,9 @@ static void apply_one(struct ydoc *doc, struct ydoc *mirror, const uint8_t *p, s
     struct ydoc_error err = {0};
     int rc, converted;
 
+    /* A few bytes may say millions of structs, which would take the time. */
+    if (ydoc_validate_update_v2(p, len, &limits, NULL) == YDOC_ELIMIT)
+        return;
     ydoc_buf_init(&before, NULL);
     ydoc_buf_init(&after, NULL);
     ydoc_buf_init(&v1, NULL);

@@ -308,6 +308,18 @@ TEST(ydoc_v2, pending_keeps_values)
     ydoc_free(doc);
 }
 
+TEST(ydoc_v2, merging_nothing)
+{
+    struct ydoc_slice list[2] = {empty_v2, empty_v2};
+    struct ydoc_buf b;
+
+    ydoc_buf_init(&b, NULL);
+    check_bytes(&b, ydoc_merge_updates_v2(NULL, 0, &b, NULL), empty_v2);
+    check_bytes(&b, ydoc_merge_updates_v2(list, 1, &b, NULL), empty_v2);
+    check_bytes(&b, ydoc_merge_updates_v2(list, 2, &b, NULL), empty_v2);
+    ydoc_buf_fini(&b);
+}
+
 /* An update cut at any byte is refused and leaves no trace. */
 TEST(ydoc_v2, every_truncation_is_refused)
 {
