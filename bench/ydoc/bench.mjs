@@ -90,7 +90,9 @@ function cell(row, values) {
 
 function ratio(row, peer, own) {
   const key = row.key ?? 'ns'
-  return peer[key] === undefined || own[key] === undefined ? '–' : `${(Number(peer[key]) / Number(own[key])).toPrecision(3)}`
+  if (peer[key] === undefined || own[key] === undefined) return '–'
+  const r = Number(peer[key]) / Number(own[key])
+  return r < 1000 ? r.toPrecision(3) : Number(r.toPrecision(3)).toLocaleString('en-US')
 }
 
 const load = () => os.loadavg()[0].toFixed(1)
@@ -111,7 +113,7 @@ for (const row of ROWS.filter((r) => r.title.includes(options.only))) {
 }
 
 const cpu = os.cpus()
-const head = `Measured ${new Date().toISOString().slice(0, 10)} at ${commit}: ${cpu.length} cores (${cpu[0].model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GB, Linux ${os.release()}, Node ${process.versions.node}; yjs ${version('yjs')}, ywasm ${version('ywasm')}. Load average before ${before}, after ${load()}. The history is ${title}.`
+const head = `Measured ${new Date().toISOString().slice(0, 10)} at ${commit}: ${cpu.length} cores (${cpu[0].model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GB, Linux ${os.release()}, Node ${process.versions.node}; yjs ${version('yjs')}, ywasm ${version('ywasm')}. Load average before ${before}, after ${load()}; ${options.seconds} s a row. The history is ${title}.`
 const table = `${head}\n\n${lines.join('\n')}\n`
 process.stdout.write(table)
 if (options.write) {

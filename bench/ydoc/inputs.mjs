@@ -181,6 +181,17 @@ function writeCopies(dir, doc) {
   fs.writeFileSync(path.join(dir, 'b4x100.doc'), encoding.toUint8Array(e))
 }
 
+// A person's letter in v1: after (client, clock), before (client, clock), or in the root.
+function writeLetter(e, letter, after, before) {
+  encoding.writeUint8(e, 4 | (after ? 0x80 : 0) | (before ? 0x40 : 0))
+  for (const id of [after, before]) if (id) id.forEach((v) => encoding.writeVarUint(e, v))
+  if (!after && !before) {
+    encoding.writeVarUint(e, 1)
+    encoding.writeVarString(e, 'text')
+  }
+  encoding.writeVarString(e, letter)
+}
+
 // People write by turns, each at a place of their own, and now and then move to another. Letters are
 // kept in a list of all that were ever written, so an update is spelled in constant time: yjs takes
 // half an hour for this history.
@@ -194,10 +205,7 @@ function writePeople(dir) {
   const [who, gone] = [0, 0].map(() => new Uint8Array(PEOPLE_UPDATES + 1))
   const at = new Uint32Array(PEOPLE)
   let n = 0
-  const writeId = (e, letter) => {
-    encoding.writeVarUint(e, ids[who[letter]])
-    encoding.writeVarUint(e, clock[letter])
-  }
+  const id = (letter) => letter !== 0 && [ids[who[letter]], clock[letter]]
   for (let turn = 0; turn < PEOPLE_UPDATES; turn++) {
     const person = (turn * 7) % PEOPLE
     const e = encoding.createEncoder()
@@ -213,14 +221,7 @@ function writePeople(dir) {
       const next = right[here]
       const letter = ++n
       for (const v of [1, 1, ids[person], clocks[person]]) encoding.writeVarUint(e, v)
-      encoding.writeUint8(e, 4 | (here !== 0 ? 0x80 : 0) | (next !== 0 ? 0x40 : 0))
-      if (here !== 0) writeId(e, here)
-      if (next !== 0) writeId(e, next)
-      if (here === 0 && next === 0) {
-        encoding.writeVarUint(e, 1)
-        encoding.writeVarString(e, 'text')
-      }
-      encoding.writeVarString(e, 'etaoin shrdlu\n'[below(14)])
+      writeLetter(e, 'etaoin shrdlu\n'[below(14)], id(here), id(next))
       encoding.writeVarUint(e, 0)
       who[letter] = person
       clock[letter] = clocks[person]++
@@ -235,18 +236,26 @@ function writePeople(dir) {
   list.close()
 }
 
+// A row of letters, one of each person; then one more person types in the middle.
 function writePast(dir) {
-  const doc = newDoc(1)
-  const text = doc.getText('text')
-  for (let i = 0; i < PAST_CLIENTS; i++) {
-    doc.clientID = 1000 + i * 400000
-    text.insert(text.length, 'x')
+  const person = (i) => 1000 + i * 400000
+  const middle = PAST_CLIENTS / 2
+  const doc = encoding.createEncoder()
+  encoding.writeVarUint(doc, PAST_CLIENTS)
+  for (let i = PAST_CLIENTS - 1; i >= 0; i--) {
+    for (const v of [1, person(i), 0]) encoding.writeVarUint(doc, v)
+    writeLetter(doc, 'x', i > 0 && [person(i - 1), 0])
   }
-  fs.writeFileSync(path.join(dir, 'past.doc'), Y.encodeStateAsUpdate(doc))
+  encoding.writeVarUint(doc, 0)
+  fs.writeFileSync(path.join(dir, 'past.doc'), encoding.toUint8Array(doc))
   const list = new List(path.join(dir, 'past.updates'))
-  doc.clientID = TYPIST + 1
-  doc.on('update', (u) => list.add(u))
-  for (let i = 0; i < PAST_UPDATES; i++) text.insert(5000 + i, 'etaoin shrdlu\n'[i % 14])
+  for (let i = 0; i < PAST_UPDATES; i++) {
+    const e = encoding.createEncoder()
+    for (const v of [1, 1, TYPIST + 1, i]) encoding.writeVarUint(e, v)
+    writeLetter(e, 'etaoin shrdlu\n'[i % 14], i > 0 ? [TYPIST + 1, i - 1] : [person(middle - 1), 0], [person(middle), 0])
+    encoding.writeVarUint(e, 0)
+    list.add(encoding.toUint8Array(e))
+  }
   list.close()
 }
 

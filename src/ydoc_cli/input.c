@@ -108,23 +108,33 @@ void input_fini(struct input *in)
     ydoc_buf_fini(&in->bytes);
 }
 
-int command_write(const struct command_line *c, const struct ydoc_buf *result)
+static bool write_bytes(FILE *f, const struct ydoc_buf *result)
 {
-    FILE *f = c->output != NULL ? fopen(c->output, "wb") : stdout;
-    const char *name = c->output != NULL ? c->output : "standard output";
+    bool ok = result->len == 0 || fwrite(result->p, 1, result->len, f) == result->len;
+
+    return fflush(f) == 0 && ok;
+}
+
+static bool write_file(const char *name, const struct ydoc_buf *result)
+{
+    FILE *f = fopen(name, "wb");
     bool ok;
 
-    if (f == NULL) {
-        command_complain("cannot open %s: %s", name, strerror(errno));
-        return COMMAND_SYSTEM;
-    }
-    ok = result->len == 0 || fwrite(result->p, 1, result->len, f) == result->len;
-    ok = (c->output != NULL ? fclose(f) : fflush(f)) == 0 && ok;
-    if (!ok) {
-        command_complain("cannot write %s: %s", name, strerror(errno));
-        return COMMAND_SYSTEM;
-    }
-    return COMMAND_OK;
+    if (f == NULL)
+        return false;
+    ok = write_bytes(f, result);
+    return fclose(f) == 0 && ok;
+}
+
+int command_write(const struct command_line *c, const struct ydoc_buf *result)
+{
+    bool ok = c->output != NULL ? write_file(c->output, result) : write_bytes(stdout, result);
+
+    if (ok)
+        return COMMAND_OK;
+    command_complain("cannot write %s: %s", c->output != NULL ? c->output : "standard output",
+                     strerror(errno));
+    return COMMAND_SYSTEM;
 }
 
 int command_load(const struct command_line *c, struct ydoc **doc)

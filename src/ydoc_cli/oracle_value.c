@@ -175,8 +175,6 @@ int made_init(struct made *m, const struct json_tree *t, const struct json_node 
     }
     if (node->type == JSON_OBJECT && first != NULL && is_named(first, "$doc"))
         rc = make_doc(m, first);
-    else if (node->type == JSON_OBJECT && first != NULL && is_named(first, "$plain"))
-        rc = json_write_any(t, first, &m->bytes);
     else
         rc = json_write_any(t, node, &m->bytes);
     m->value.any = ydoc_buf_slice(&m->bytes);
