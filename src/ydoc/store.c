@@ -334,7 +334,8 @@ void store_compact_slab(struct ydoc *doc, bool keep_room)
  * last time is no reason to do it again. */
 void store_compact_if_worth(struct ydoc *doc)
 {
-    uint64_t worth = doc->slab.n - doc->slab_waste;
+    /* Formats may share a range, which is then counted when each of them goes. */
+    uint64_t worth = doc->slab.n > doc->slab_waste ? doc->slab.n - doc->slab_waste : 0;
 
     if (worth < doc->items_live)
         worth = doc->items_live;

@@ -448,7 +448,11 @@ void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
-/* ---- encode.c ---- */
+/* ---- encode_item.c, encode.c ---- */
+void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
+                      uint32_t offset, enum wire_version version); /* V1 or OURS */
+/* Points into the document. */
+void store_item_struct(const struct ydoc *doc, const struct item *it, struct wire_struct *s);
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
@@ -461,6 +465,12 @@ struct doc_update {
     enum wire_version version;
 };
 void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+/* A client's structs that start below a clock, from the first one on, as a section
+ * of an update OURS. */
+void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                       struct ydoc_buf *out);
+/* Everything that is deleted, clients descending. */
+void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
 /* ydoc_apply_v1 of an update that is OURS and has been checked. */

@@ -3,7 +3,6 @@
  */
 #include "ydoc/wire.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "ydoc/quick.h"
@@ -47,12 +46,14 @@ static inline uint32_t read_clock(struct lib0_reader *r)
 
 static struct ydoc_slice read_json(struct lib0_reader *r, uint32_t nesting_max, bool undefined_ok)
 {
-    struct ydoc_slice s = lib0_read_varstring(r, NULL);
+    struct ydoc_slice s;
     const char *why;
     size_t at;
 
-    if (r->why != NULL || nesting_max > YDOC__NESTING_MAX ||
-        (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
+    if (nesting_max > YDOC__NESTING_MAX)
+        return lib0_read_varbytes(r); /* checked before, and may be no text */
+    s = lib0_read_varstring(r, NULL);
+    if (r->why != NULL || (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
         return s;
     why = ydoc__json_check(s.p, s.len, nesting_max, &at);
     if (why != NULL)
@@ -191,10 +192,95 @@ static void read_header(struct lib0_reader *r, struct wire_struct *s)
         read_parent(r, s);
 }
 
+/* Numbers below 2^35 from at least 5 bytes; NULL: it is a longer one. */
+static inline const uint8_t *quick_uint(const uint8_t *p, uint64_t *v)
+{
+    *v = p[0] & 0x7fu;
+    if (p[0] < 0x80)
+        return p + 1;
+    *v |= (p[1] & 0x7fu) << 7;
+    if (p[1] < 0x80)
+        return p + 2;
+    *v |= (p[2] & 0x7fu) << 14;
+    if (p[2] < 0x80)
+        return p + 3;
+    *v |= (p[3] & 0x7fu) << 21;
+    if (p[3] < 0x80)
+        return p + 4;
+    *v |= (uint64_t)(p[4] & 0x7fu) << 28;
+    return p[4] < 0x80 ? p + 5 : NULL;
+}
+
+static inline const uint8_t *quick_id(const uint8_t *p, uint64_t *client, uint32_t *clock)
+{
+    uint64_t v = 0;
+
+    p = quick_uint(p, client);
+    if (p != NULL)
+        p = quick_uint(p, &v);
+    *clock = (uint32_t)v;
+    return v <= CLOCK_MAX ? p : NULL;
+}
+
+static const uint8_t *quick_text(const uint8_t *p, const uint8_t *end, struct wire_struct *s)
+{
+    uint64_t n;
+    int64_t units;
+
+    p = quick_uint(p, &n);
+    if (p == NULL || n > (size_t)(end - p))
+        return NULL;
+    s->body.p = p;
+    s->body.len = (size_t)n;
+    units = n == 1 && *p < 0x80 ? 1 : lib0_utf16_len(p, (size_t)n);
+    s->len = (uint32_t)units;
+    return units < 0 || units > CLOCK_MAX ? NULL : p + n;
+}
+
+/* Nearly all structs of a text: a string or what a deleted one left, between
+ * neighbours. No number in them can run past 64 bytes, so that nothing is
+ * compared with the end. False, with nothing read: it is something else, or
+ * something is wrong with it, which the long way finds out. */
+static bool read_quick(struct lib0_reader *r, struct wire_struct *s)
+{
+    const uint8_t *p = r->p;
+    uint64_t len;
+
+    if (lib0_left(r) < 64)
+        return false;
+    s->ref = *p & 0x1f;
+    s->info = *p++ & 0xe0;
+    if ((s->ref != WIRE_STRING && s->ref != WIRE_DELETED) || !wire_has_ids(s))
+        return false;
+    if (s->info & WIRE_HAS_ORIGIN)
+        p = quick_id(p, &s->origin_client, &s->origin_clock);
+    if (p != NULL && (s->info & WIRE_HAS_RIGHT))
+        p = quick_id(p, &s->right_client, &s->right_clock);
+    if (p == NULL)
+        return false;
+    if (s->ref == WIRE_STRING) {
+        p = quick_text(p, r->end, s);
+    } else {
+        p = quick_uint(p, &len);
+        s->len = (uint32_t)len;
+        s->body.p = p;
+        s->body.len = 0;
+        if (len > CLOCK_MAX)
+            return false;
+    }
+    if (p == NULL)
+        return false;
+    s->start = r->p;
+    s->end = r->p = p;
+    return true;
+}
+
 static void read_struct(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
 {
     uint8_t info;
 
+    if (read_quick(r, s))
+        return;
     s->start = r->p;
     info = lib0_read_u8(r);
     s->ref = info & 0x1f;
