@@ -433,6 +433,7 @@ static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *
                            doc->limits.pending_bytes_max);
     if (rc == 0)
         rc = guarded_transact(&job);
+    store_trim_scratch(doc);
     if (rc == YDOC_ELIMIT)
         return ydoc__error(err, rc, 0, "the update takes more than %llu steps",
                            (unsigned long long)doc->limits.work_max);

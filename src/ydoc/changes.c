@@ -59,6 +59,8 @@ void ydoc_forget_changes(struct ydoc *doc)
 {
     doc->acc_touched.n = 0;
     doc->acc_deleted.n = 0;
+    if (doc->acc_deleted.cap > 64)
+        VEC_FREE(doc, doc->acc_deleted);
     doc->acc_compact_at = 0;
     doc->acc++;
     if (doc->acc == 0) {

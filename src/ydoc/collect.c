@@ -283,6 +283,8 @@ static bool joins(struct span *last, const struct span *s)
  * joined whenever the list has doubled, so that it does not outgrow the document. */
 static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
 {
+    if (doc->acc_deleted.n == 0)
+        VEC_RESERVE(doc, doc->acc_deleted, tx->deleted.n);
     for (uint32_t i = 0; i < tx->deleted.n; i++) {
         if (doc->acc_deleted.n == 0 ||
             !joins(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &tx->deleted.p[i]))

@@ -25,6 +25,25 @@ void store_free_scratch(struct ydoc *doc)
         edit_free_frames(doc);
 }
 
+#define SCRATCH_KEPT 64u
+#define VEC_TRIM(doc, v)                                                                           \
+    do {                                                                                           \
+        if ((v).cap > SCRATCH_KEPT)                                                                \
+            VEC_FREE(doc, v);                                                                      \
+    } while (0)
+
+void store_trim_scratch(struct ydoc *doc)
+{
+    if (doc->tx_depth > 0 || doc->finishing)
+        return;
+    VEC_TRIM(doc, doc->cur.deleted);
+    VEC_TRIM(doc, doc->cur.merge);
+    VEC_TRIM(doc, doc->undone);
+    VEC_TRIM(doc, doc->sources);
+    if (doc->notes.cap > SCRATCH_KEPT)
+        schedule_forget_notes(doc);
+}
+
 void store_free_contents(struct ydoc *doc)
 {
     place_drop_all(doc);

@@ -187,6 +187,23 @@ void dset_write_v2(const struct dset *d, struct ydoc_buf *out)
         out->failed = true;
 }
 
+static void write_ranges(const struct wire_range *v, size_t n, struct ydoc_buf *out)
+{
+    while (n > 0) {
+        size_t some = n < 256 ? n : 256;
+        uint8_t *p;
+
+        if (!ydoc_buf_reserve(out, some * 10))
+            return;
+        p = out->p + out->len;
+        for (n -= some; some > 0; some--, v++) {
+            p = lib0_put_varuint(p, v->clock);
+            p = lib0_put_varuint(p, v->len);
+        }
+        out->len = (size_t)(p - out->p);
+    }
+}
+
 void dset_write(const struct dset *d, struct ydoc_buf *out)
 {
     lib0_write_varuint(out, count_clients(d));
@@ -195,10 +212,8 @@ void dset_write(const struct dset *d, struct ydoc_buf *out)
 
         lib0_write_varuint(out, d->v[i].client);
         lib0_write_varuint(out, n);
-        for (; n > 0; n--, i++) {
-            lib0_write_varuint(out, d->v[i].clock);
-            lib0_write_varuint(out, d->v[i].len);
-        }
+        write_ranges(&d->v[i], n, out);
+        i += n;
     }
     if (d->failed)
         out->failed = true;

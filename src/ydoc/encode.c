@@ -107,26 +107,22 @@ int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out)
 
 static void add_client_deletes(const struct ydoc *doc, struct dset *d, uint32_t number)
 {
-    struct client *c = &doc->clients.p[number];
-    struct place at = {0, 0};
-    uint32_t start = 0, len = 0;
+    const struct client *c = &doc->clients.p[number];
+    uint32_t clocks[CHUNK_MAX], start = 0;
+    bool open = false, deleted = false;
 
-    do {
-        const struct item *it = &doc->items.p[index_at(c, at)];
+    for (uint32_t k = 0; k < (c->chunks > 1 ? c->chunks : 1); k++) {
+        uint32_t n = index_flips(c, k, &deleted, clocks);
 
-        if (!item_deleted(it))
-            continue;
-        if (len > 0 && start + len == it->clock) {
-            len += it->len;
-            continue;
+        for (uint32_t i = 0; i < n; i++) {
+            if (open)
+                dset_add(d, c->id, start, clocks[i] - start);
+            start = clocks[i];
+            open = !open;
         }
-        if (len > 0)
-            dset_add(d, c->id, start, len);
-        start = it->clock;
-        len = it->len;
-    } while (index_next(c, &at));
-    if (len > 0)
-        dset_add(d, c->id, start, len);
+    }
+    if (open)
+        dset_add(d, c->id, start, c->state - start);
 }
 
 void store_add_deletes(const struct ydoc *doc, struct dset *d)

@@ -136,11 +136,15 @@ uint32_t index_last(const struct client *c, struct place *at)
     return index_at(c, *at);
 }
 
-static void chunk_grow(struct ydoc *doc, struct chunk *k)
+/* Makes room for one more entry at least: as many as are expected if somebody
+ * knows, which leaves a loaded document without slack. */
+static void chunk_grow(struct ydoc *doc, struct chunk *k, uint32_t expected)
 {
     uint32_t cap = k->cap < CHUNK_INLINE ? CHUNK_INLINE : k->cap < 4 ? 4 : k->cap + k->cap / 2;
     struct entry *p;
 
+    if (expected > 1)
+        cap = expected < CHUNK_MAX ? k->n + expected : CHUNK_MAX;
     if (cap > CHUNK_MAX)
         cap = CHUNK_MAX;
     if (cap == CHUNK_INLINE) {
@@ -191,26 +195,32 @@ static void chunk_halve(struct ydoc *doc, struct client *c, uint32_t i)
     struct chunk *from = &c->dir[i];
     uint32_t half = from->n / 2;
 
-    while (k->cap < from->n - half)
-        chunk_grow(doc, k);
+    chunk_grow(doc, k, from->n - half);
     k->n = from->n - half;
     memcpy(entries(k), entries(from) + half, k->n * sizeof(struct entry));
     k->clock = entries(k)[0].clock;
     from->n = half;
 }
 
+static struct entry new_entry(const struct ydoc *doc, uint32_t h)
+{
+    const struct item *it = &doc->items.p[h];
+    struct entry e = {it->clock, item_deleted(it) ? h | ENTRY_DELETED : h};
+
+    return e;
+}
+
 void index_append(struct ydoc *doc, struct client *c, uint32_t h)
 {
     uint32_t last = c->chunks > 1 ? c->chunks - 1 : 0;
     struct chunk *k = index_chunk(c, last);
-    struct entry e = {doc->items.p[h].clock, h};
+    struct entry e = new_entry(doc, h);
 
     if (k->n == CHUNK_MAX) {
         k = dir_insert_after(doc, c, last);
-        while (k->cap < CHUNK_MAX)
-            chunk_grow(doc, k);
+        chunk_grow(doc, k, doc->coming);
     } else if (k->n == k->cap) {
-        chunk_grow(doc, k);
+        chunk_grow(doc, k, doc->coming);
     }
     if (c->chunks == 0)
         c->chunks = 1;
@@ -222,7 +232,7 @@ void index_append(struct ydoc *doc, struct client *c, uint32_t h)
 struct place index_insert_after(struct ydoc *doc, struct client *c, struct place at, uint32_t h)
 {
     struct chunk *k = index_chunk(c, at.chunk);
-    struct entry e = {doc->items.p[h].clock, h}, *p;
+    struct entry e = new_entry(doc, h), *p;
 
     if (k->n == CHUNK_MAX) {
         uint32_t half = k->n / 2;
@@ -235,7 +245,7 @@ struct place index_insert_after(struct ydoc *doc, struct client *c, struct place
         k = &c->dir[at.chunk];
     }
     if (k->n == k->cap)
-        chunk_grow(doc, k);
+        chunk_grow(doc, k, 0);
     p = entries(k);
     at.i++;
     memmove(p + at.i + 1, p + at.i, (k->n - at.i) * sizeof(*p));
@@ -283,4 +293,33 @@ void index_free(struct ydoc *doc, struct client *c)
             store_resize(doc, k->u.p, k->cap * sizeof(struct entry), 0);
     }
     store_resize(doc, c->dir, c->dir_cap * sizeof(*c->dir), 0);
+}
+
+void index_on_delete(struct ydoc *doc, const struct item *it)
+{
+    struct client *c = &doc->clients.p[item_client(it)];
+    struct place at = index_find(doc, c, it->clock);
+    struct entry *e = &entries(index_chunk(c, at.chunk))[at.i];
+
+    assert(e->clock == it->clock);
+    e->item |= ENTRY_DELETED;
+}
+
+/* Every clock is written and only those that count are kept: a branch here would
+ * be mispredicted wherever somebody has changed his mind. */
+uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks)
+{
+    const struct chunk *k = chunk_const(c, chunk);
+    const struct entry *v = entries_const(k);
+    uint32_t before = *deleted ? ENTRY_DELETED : 0, n = 0;
+
+    for (uint32_t i = 0; i < k->n; i++) {
+        uint32_t now = v[i].item & ENTRY_DELETED;
+
+        clocks[n] = v[i].clock;
+        n += now != before;
+        before = now;
+    }
+    *deleted = before != 0;
+    return n;
 }

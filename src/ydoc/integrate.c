@@ -659,6 +659,7 @@ static void delete_one(struct ydoc *doc, uint32_t h)
     if (item_countable(it) && slot->key == 0)
         doc->types.p[slot->type].length -= it->len;
     it->origin_flags |= ITEM_DELETED;
+    index_on_delete(doc, it);
     VEC_PUSH(doc, doc->cur.deleted, gone);
     place_on_change(doc, h);
     note_change(doc, it->slot);

@@ -138,6 +138,7 @@ struct lib0_reader schedule_load(struct ydoc *doc, const uint8_t *update, size_t
     uint64_t sections;
 
     doc->sources.n = 0;
+    doc->coming = 0;
     lib0_reader_init(&r, update, len);
     sections = lib0_read_varuint(&r);
     for (uint64_t i = 0; i < sections; i++) {
@@ -296,12 +297,14 @@ static void run_ahead(const struct run *run, uint32_t source, uint32_t clock)
            (quick_next(&r, &section, &s) || wire_next(&r, &section, &s, WIRE_NESTING_OURS)) &&
            s.ref != WIRE_SKIP && s.clock <= src->state &&
            (is_self_contained(&s) || !find_missing(run, &s, &needed))) {
+        run->doc->coming = section.left + 1;
         if (!run->dry)
             integrate_struct(run, src, &s);
         if (section.clock > src->state)
             src->state = section.clock;
         before = section;
     }
+    run->doc->coming = 0;
     assert(r.why == NULL);
     src->p = before.p;
     src->clock = before.clock;

@@ -68,6 +68,8 @@ uint32_t store_new_item(struct ydoc *doc)
             VEC_RESERVE(doc, doc->items, doc->items.n == 0 ? 2 : 1);
         if (doc->items.n == 0)
             memset(&doc->items.p[doc->items.n++], 0, sizeof(struct item));
+        if (doc->items.n >= ENTRY_DELETED)
+            store_fail(doc, YDOC_ELIMIT);
         h = doc->items.n++;
     }
     doc->items_live++;

@@ -92,9 +92,10 @@ struct type {
 /* A stretch of a client's items in clock order, at most CHUNK_MAX. */
 #define CHUNK_MAX 256u
 #define CHUNK_INLINE 1u
+#define ENTRY_DELETED 0x80000000u
 struct entry {
     uint32_t clock; /* the item's, so that a search touches nothing but entries */
-    uint32_t item;
+    uint32_t item;  /* with ENTRY_DELETED, so that neither does a list of deletions */
 };
 struct chunk {
     union {
@@ -209,6 +210,7 @@ struct ydoc {
     VEC(struct item) items; /* [0] is not used */
     uint32_t items_free;    /* chained through .right */
     uint32_t items_live;
+    uint32_t coming; /* structs that the update still has of the client it is at */
     VEC(uint8_t) slab;
     uint32_t slab_waste; /* bytes in it that nothing refers to */
     uint32_t slab_room;  /* of which the last compaction left so much on purpose */
@@ -367,12 +369,16 @@ static inline struct chunk *index_chunk(struct client *c, uint32_t i)
 {
     return c->chunks <= 1 ? &c->one : &c->dir[i];
 }
-static inline uint32_t index_at(const struct client *c, struct place at)
+static inline const struct entry *index_entry(const struct client *c, struct place at)
 {
     const struct chunk *k = c->chunks <= 1 ? &c->one : &c->dir[at.chunk];
 
     assert(at.i < k->n);
-    return (k->cap > CHUNK_INLINE ? k->u.p : k->u.in)[at.i].item;
+    return &(k->cap > CHUNK_INLINE ? k->u.p : k->u.in)[at.i];
+}
+static inline uint32_t index_at(const struct client *c, struct place at)
+{
+    return index_entry(c, at)->item & ~ENTRY_DELETED;
 }
 /* The item that holds `clock`, which must be below the state. */
 struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock);
@@ -382,6 +388,11 @@ uint32_t index_last(const struct client *c, struct place *at); /* the client has
 void index_append(struct ydoc *doc, struct client *c, uint32_t h);
 struct place index_insert_after(struct ydoc *doc, struct client *c, struct place at, uint32_t h);
 void index_remove(struct ydoc *doc, struct client *c, struct place at);
+/* To be called when an item of the index becomes deleted. */
+void index_on_delete(struct ydoc *doc, const struct item *it);
+/* Appends the clocks at which deleted items begin and end, in turn, to `clocks`,
+ * which has room for CHUNK_MAX; *deleted says what the item before was. */
+uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks);
 void index_free(struct ydoc *doc, struct client *c);
 
 static inline uint32_t store_find_item(const struct ydoc *doc, uint32_t client, uint32_t clock)
@@ -517,5 +528,7 @@ void store_restore(struct ydoc *doc, struct ydoc *copy);
 void store_discard(struct ydoc *copy);
 void store_free_contents(struct ydoc *doc);
 void store_free_scratch(struct ydoc *doc);
+/* After a transaction: gives back what only a large update needed. */
+void store_trim_scratch(struct ydoc *doc);
 
 #endif

@@ -50,7 +50,9 @@ static void check_document(const struct ydoc *doc)
         do {
             uint32_t h = index_at(c, at);
 
-            ENSURE(doc->items.p[h].clock == clock);
+            ENSURE(doc->items.p[h].clock == clock && index_entry(c, at)->clock == clock);
+            ENSURE(item_deleted(&doc->items.p[h]) ==
+                   ((index_entry(c, at)->item & ENTRY_DELETED) != 0));
             check_item(doc, h);
             clock = item_end(&doc->items.p[h]);
         } while (index_next(c, &at));
