@@ -347,17 +347,33 @@ static void write_format_attributes(struct xml *x, struct ydoc_slice value)
     ydoc_buf_fini(&text);
 }
 
+/* The run's formats, sorted. They are not on the stack, for runs may nest. */
+static struct json_member *sort_formats(struct xml *x, const struct rich *r,
+                                        struct ydoc_buf *members, size_t *n)
+{
+    const struct rich_attribute *a = rich_attributes(r, n);
+    struct json_member *v;
+
+    for (size_t i = 0; i < *n; i++) {
+        struct json_member m = {.key = a[i].key, .value = a[i].value};
+
+        ydoc_buf_append(members, &m, sizeof(m));
+    }
+    if (members->failed)
+        x->out->failed = true;
+    v = read_members_of(members, n);
+    json_sort_members(v, *n, json_compare);
+    return v;
+}
+
 static void write_run(struct xml *x, const struct rich *r)
 {
-    struct json_member v[RICH_ATTRIBUTES_MAX];
+    struct ydoc_buf members;
+    struct json_member *v;
     size_t n;
-    const struct rich_attribute *a = rich_attributes(r, &n);
 
-    for (size_t i = 0; i < n; i++) {
-        v[i].key = a[i].key;
-        v[i].value = a[i].value;
-    }
-    json_sort_members(v, n, json_compare);
+    ydoc_buf_init(&members, &x->out->alloc);
+    v = sort_formats(x, r, &members, &n);
     for (size_t i = 0; i < n; i++) {
         lib0_write_u8(x->out, '<');
         write_name(x, v[i].key);
@@ -373,6 +389,7 @@ static void write_run(struct xml *x, const struct rich *r)
         write_name(x, v[i - 1].key);
         lib0_write_u8(x->out, '>');
     }
+    ydoc_buf_fini(&members);
 }
 
 static void write_formatted(struct xml *x, uint32_t type)
@@ -389,6 +406,26 @@ static void write_formatted(struct xml *x, uint32_t type)
 
 /* ---- types ---- */
 
+/* A type may be a value too; its markup is text there. */
+static void write_value(struct xml *x, const struct item *it)
+{
+    struct xml inner = *x;
+    struct ydoc_buf text;
+
+    if (!x->escaped || item_kind(it) != WIRE_TYPE) {
+        write_elements(x, it, it->len - 1);
+        return;
+    }
+    ydoc_buf_init(&text, &x->out->alloc);
+    inner.out = &text;
+    inner.escaped = false;
+    write_type(&inner, it->content);
+    if (text.failed)
+        x->out->failed = true;
+    write_chars(x, ydoc_buf_slice(&text));
+    ydoc_buf_fini(&text);
+}
+
 static void write_attributes(struct xml *x, uint32_t type)
 {
     struct ydoc_buf members;
@@ -403,7 +440,7 @@ static void write_attributes(struct xml *x, uint32_t type)
         const struct item *it = read_slot_value(x->doc, v[i].number);
 
         write_attribute_name(x, v[i].key);
-        write_elements(x, it, it->len - 1);
+        write_value(x, it);
         lib0_write_u8(x->out, '"');
     }
     if (members.failed)
