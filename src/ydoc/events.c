@@ -11,11 +11,12 @@
  * transaction, whether it was deleted by the transaction's sorted spans: both
  * are binary searches.
  */
-#include "ydoc/watch.h"
+#include "ydoc/events.h"
 
 #include <string.h>
 
 #include "ydoc/edit.h"
+#include "ydoc/watch.h"
 
 /* ---- the table ---- */
 

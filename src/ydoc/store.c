@@ -8,10 +8,12 @@
  * their contents alternate. Ranges that are no longer used are counted, and
  * store_compact_slab() writes a new slab when they outgrow the rest.
  */
-#include "ydoc/place.h"
+#include "ydoc/store.h"
 
 #include <assert.h>
 #include <string.h>
+
+#include "ydoc/place.h"
 
 /* ---- memory ---- */
 
