@@ -510,6 +510,11 @@ int ydoc_validate_state_vector(const uint8_t *sv, size_t len, struct ydoc_error 
 
 /* ---- reading ---------------------------------------------------------------------- */
 
+/* Readers append to `out` and leave it as it was when they fail: YDOC_ENOENT, no
+ * such root; YDOC_ENOMEM; YDOC_ELIMIT, the result would be longer than 64 MiB plus 16
+ * times ydoc_memory_used, which takes formats or names made to be repeated. Types
+ * nested more than 200 deep are null, or left out. */
+
 struct ydoc_root {
     struct ydoc_slice name; /* UTF-8, into the document */
     enum ydoc_kind kind;    /* guessed */
@@ -535,6 +540,187 @@ int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydo
 
 /* Appends one JSON object with every root under its name. */
 int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* Y.Text's toDelta(), appended as JSON: a list of {"insert": text or embed,
+ * "attributes": {…}}. An op ends wherever a format item stands, as in Yjs; at most
+ * 256 attributes at a time. */
+int ydoc_read_delta(const struct ydoc *doc, struct ydoc_slice root,
+                    struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* The XML of a root fragment, appended, in two forms. ydoc_read_xml_exact is
+ * byte for byte what Yjs's toString() gives: element names in lower case,
+ * attributes and formats sorted, formats as elements around the text, and nothing
+ * escaped: text may read as markup, so never hand it to a browser. ydoc_read_xml is
+ * the same with text and values escaped and names made legal: well-formed but for
+ * missing a root element, whatever is in the document. Hooks are left to the second. */
+int ydoc_read_xml_exact(const struct ydoc *doc, struct ydoc_slice root,
+                        struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_read_xml(const struct ydoc *doc, struct ydoc_slice root,
+                  struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* A root fragment as ProseMirror's JSON, appended: y-prosemirror's
+ * yXmlFragmentToProsemirrorJSON, {"type":"doc","content":[…]}. Text that stands
+ * directly in the fragment is not wrapped in a list of its own, and what is neither
+ * element nor text is left out, where y-prosemirror throws. */
+int ydoc_read_prosemirror(const struct ydoc *doc, struct ydoc_slice root,
+                          struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* A root fragment that Tiptap or ProseMirror writes, as Markdown (CommonMark with
+ * GFM's tables, task lists and strikethrough), appended. Reads back as the same
+ * text. Nodes that Markdown lacks give their content, marks that it lacks are left
+ * out; empty paragraphs, and breaks at a paragraph's end, do not exist in it. */
+int ydoc_read_markdown(const struct ydoc *doc, struct ydoc_slice root,
+                       struct ydoc_buf *out) YDOC_MUST_USE;
+struct ydoc_id {
+    uint64_t client, clock;
+};
+
+/* ---- snapshots ---------------------------------------------------------------------- */
+
+/* Y.Snapshot: what a document knew and what of it was deleted at one time. Holds
+ * no content and is independent of the document. */
+struct ydoc_snapshot;
+
+/* Y.snapshot(doc), with the document's allocator; and Y.emptySnapshot. *out is NULL
+ * on failure. */
+int ydoc_snapshot_new(struct ydoc_snapshot **out, const struct ydoc *doc) YDOC_MUST_USE;
+int ydoc_snapshot_new_empty(struct ydoc_snapshot **out,
+                            const struct ydoc_alloc *alloc) YDOC_MUST_USE;
+void ydoc_snapshot_free(struct ydoc_snapshot *s); /* NULL is allowed */
+
+/* Y.decodeSnapshot and Y.decodeSnapshotV2. Of `options` (NULL: defaults) alloc and
+ * limits count. Ranges without length are dropped; what follows is ignored. */
+int ydoc_snapshot_decode_v1(struct ydoc_snapshot **out, const uint8_t *p, size_t len,
+                            const struct ydoc_options *options,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_snapshot_decode_v2(struct ydoc_snapshot **out, const uint8_t *p, size_t len,
+                            const struct ydoc_options *options,
+                            struct ydoc_error *err) YDOC_MUST_USE;
+/* Y.encodeSnapshot and Y.encodeSnapshotV2, appended. */
+int ydoc_snapshot_encode_v1(const struct ydoc_snapshot *s, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_snapshot_encode_v2(const struct ydoc_snapshot *s, struct ydoc_buf *out) YDOC_MUST_USE;
+
+bool ydoc_snapshot_equal(const struct ydoc_snapshot *a, const struct ydoc_snapshot *b);
+
+/* Y.snapshotContainsUpdate: 1, 0, or an error. */
+int ydoc_snapshot_contains_update_v1(const struct ydoc_snapshot *s, const uint8_t *update,
+                                     size_t len, const struct ydoc_limits *limits,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_snapshot_contains_update_v2(const struct ydoc_snapshot *s, const uint8_t *update,
+                                     size_t len, const struct ydoc_limits *limits,
+                                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.createDocFromSnapshot: a new document as `doc` was at the snapshot. Any reader then
+ * tells how it looked. *out is NULL on failure.
+ * YDOC_ENOENT: `doc` was not made with keep_deleted, what was deleted since is lost.
+ * YDOC_ERANGE: the snapshot knows more than `doc`. */
+int ydoc_new_from_snapshot(struct ydoc **out, struct ydoc *doc, const struct ydoc_snapshot *s,
+                           const struct ydoc_options *options,
+                           struct ydoc_error *err) YDOC_MUST_USE;
+
+/* What a reader looks at: the document at `snapshot` (NULL: now), and, for a text,
+ * what has changed since `before` (NULL: nothing is compared). */
+struct ydoc_at {
+    const struct ydoc_snapshot *snapshot, *before;
+    /* computeYChange: appends the JSON that the attribute `ychange` of text is to have that
+     * was removed, or added, by the client id.client. NULL gives {"type":"removed"} and
+     * {"type":"added"}. Runs next to each other are joined only if the JSON has
+     * "user" (the number of the client) and "type". */
+    void (*change)(struct ydoc_buf *json, bool removed, const struct ydoc_id *id, void *ctx);
+    void *ctx;
+};
+
+/* Readers of the past. They want a document with keep_deleted; in another one what
+ * was deleted is missing, or undefined in a map. Types that are deleted now can still be read, and
+ * nested types are given as handles. A transaction is opened around each, which changes nothing: a
+ * callback may read the document and must not change it. What it returns, if not 0, ends the
+ * reading and is returned. */
+
+/* A piece of text, or an embed or nested type, as one op of Yjs's toDelta. */
+struct ydoc_run {
+    struct ydoc_slice text;         /* UTF-8 */
+    const struct ydoc_value *value; /* not NULL: this instead of text */
+    struct ydoc_slice attributes;   /* a JSON object, empty for none */
+};
+typedef int (*ydoc_run_fn)(const struct ydoc_run *run, void *ctx);
+
+/* Y.Text.toDelta(snapshot, before, computeYChange): run by run, or appended as JSON, in
+ * which nested types are as they are now. */
+int ydoc_text_runs_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at, ydoc_run_fn fn,
+                      void *ctx) YDOC_MUST_USE;
+int ydoc_text_delta_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at,
+                       struct ydoc_buf *out) YDOC_MUST_USE;
+/* Its plain text, appended. */
+int ydoc_text_string_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                        struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* typeListToArraySnapshot and typeMapGetAllSnapshot (in a list the key is empty). As Yjs
+ * gives them after it has split at the snapshot; where its callers do not, it takes
+ * values for old that were set later. A text in a list comes item by item. */
+typedef int (*ydoc_entry_fn)(struct ydoc_slice key, const struct ydoc_value *value, void *ctx);
+int ydoc_list_each_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                      ydoc_entry_fn fn, void *ctx) YDOC_MUST_USE;
+int ydoc_map_each_at(struct ydoc *doc, ydoc_type type, const struct ydoc_snapshot *snapshot,
+                     ydoc_entry_fn fn, void *ctx) YDOC_MUST_USE;
+
+/* ydoc_read_root_json of ydoc_new_from_snapshot. */
+int ydoc_read_root_json_at(struct ydoc *doc, struct ydoc_slice root, enum ydoc_kind kind,
+                           const struct ydoc_snapshot *snapshot,
+                           struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* ---- relative positions ---------------------------------------------------------- */
+
+/* Y.RelativePosition: a place that moves with the text around it. It belongs to
+ * the unit after it (assoc >= 0) or before it (assoc < 0); where there is none, to
+ * the end or the start of its type. From an index it knows both the unit and the
+ * type; decoded from bytes only one of the two. */
+enum ydoc_relpos_part {
+    YDOC_RELPOS_ITEM = 1, /* `item` is a unit */
+    YDOC_RELPOS_ROOT = 2, /* `root` is the name of its type */
+    YDOC_RELPOS_TYPE = 4, /* `type` is the item of its type */
+};
+
+struct ydoc_relpos {
+    unsigned parts; /* enum ydoc_relpos_part, or-ed: which of the following mean something */
+    struct ydoc_id item, type;
+    struct ydoc_slice root; /* into the document, the decoded bytes, or `name` */
+    int64_t assoc;
+};
+
+/* Y.AbsolutePosition. */
+struct ydoc_position {
+    ydoc_type type;
+    uint32_t index;
+};
+
+/* Y.createRelativePositionFromTypeIndex, O(log n). An index beyond the end is the
+ * end. YDOC_ENOENT: the type is gone. */
+int ydoc_relpos_from_index(const struct ydoc *doc, ydoc_type type, uint32_t index, int64_t assoc,
+                           struct ydoc_relpos *out) YDOC_MUST_USE;
+
+/* Y.createAbsolutePositionFromRelativePosition, O(log n). YDOC_ENOENT: what it names
+ * has not arrived yet, or was collected. As in Yjs a root that nobody has named
+ * yet is made, and the type may be a deleted one (with index 0) where such are kept.
+ * `follow_redone`: where an undo manager of this document has put deleted content
+ * back, the position is in the new copy. Other peers do not know of that. */
+int ydoc_relpos_resolve(struct ydoc *doc, const struct ydoc_relpos *pos, bool follow_redone,
+                        struct ydoc_position *out) YDOC_MUST_USE;
+
+/* Y.encodeRelativePosition, appended; YDOC_EMALFORMED for one without parts.
+ * Decoding ignores what follows. */
+int ydoc_relpos_encode(const struct ydoc_relpos *pos, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_relpos_decode(struct ydoc_relpos *out, const uint8_t *p, size_t len,
+                       struct ydoc_error *err) YDOC_MUST_USE;
+
+/* {"type"?:{"client","clock"}, "tname"?, "item"?:{…}, "assoc"}. A root's name that is
+ * read is appended to `name`, into which out->root then points. */
+int ydoc_relpos_to_json(const struct ydoc_relpos *pos, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_relpos_from_json(struct ydoc_relpos *out, struct ydoc_slice json, struct ydoc_buf *name,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Y.compareRelativePositions: one from an index differs from its own decoded bytes,
+ * which lack the type. */
+bool ydoc_relpos_equal(const struct ydoc_relpos *a, const struct ydoc_relpos *b);
 
 /* ---- awareness (y-protocols 1.0.7) -------------------------------------------------- */
 
@@ -562,9 +748,181 @@ bool ydoc_awareness_next(struct ydoc_awareness_iter *it, struct ydoc_awareness_e
 void ydoc_awareness_begin(struct ydoc_buf *out, uint64_t n);
 void ydoc_awareness_add(struct ydoc_buf *out, const struct ydoc_awareness_entry *entry);
 
+/* ---- awareness states: y-protocols' Awareness ---------------------------------------- */
+
+/* Who is in a room and what they show: for each client a clock, and a state, JSON
+ * text, or none when it is gone. Rules, orders and events are y-protocols'. No
+ * timer and no clock of its own: `now_ms` is the caller's, in milliseconds from
+ * anywhere, and never goes backwards by much.
+ *
+ * Ownership: states are copied in; slices given out hold until the next call that
+ * changes the object. One thread at a time. */
+struct ydoc_awareness;
+
+enum ydoc_awareness_cause {
+    YDOC_AWARENESS_LOCAL,   /* ydoc_awareness_set_local and its like; Yjs's origin 'local' */
+    YDOC_AWARENESS_REMOTE,  /* applied or removed by the caller, with the caller's origin */
+    YDOC_AWARENESS_TIMEOUT, /* not heard of for too long; 'timeout' */
+};
+
+/* Each change calls back up to twice, as Yjs emits: CHANGE if a client came, went
+ * or has another state than before (equal but for the order of members is the
+ * same); then UPDATE, with clients that only said again what they show. Whoever
+ * draws needs the first, whoever forwards the second. */
+struct ydoc_awareness_event {
+    enum {
+        YDOC_AWARENESS_CHANGE,
+        YDOC_AWARENESS_UPDATE,
+    } kind;
+    enum ydoc_awareness_cause cause;
+    void *origin;
+    const uint64_t *added, *updated, *removed; /* for the call only */
+    size_t added_n, updated_n, removed_n;
+};
+/* May read the awareness, not change it. */
+typedef void (*ydoc_awareness_fn)(void *ctx, const struct ydoc_awareness *awareness,
+                                  const struct ydoc_awareness_event *event);
+
+/* 0 takes the default. */
+struct ydoc_awareness_options {
+    const struct ydoc_alloc *alloc; /* copied; NULL: malloc */
+    uint64_t client;                /* the local one */
+    ydoc_awareness_fn on_event;     /* may be NULL */
+    void *ctx;
+    uint64_t seed;           /* anything a peer cannot guess, for hashing; the object's address
+                                is mixed in */
+    uint32_t clients_max;    /* clients whose clock is known; default 65,536 */
+    uint32_t nesting_max;    /* arrays and objects in a state, at most 512; default 128 */
+    size_t state_bytes_max;  /* JSON of one state; default 65,536 */
+    size_t update_bytes_max; /* one message; default 16 MiB */
+    uint64_t outdated_ms;    /* a client is gone when not heard of for so long; default 30,000 */
+};
+
+/* As in Yjs the local state is {} with clock 0 from the start: a server sets it to
+ * NULL first. `options` NULL: defaults. *out is NULL on failure. */
+int ydoc_awareness_new(struct ydoc_awareness **out, const struct ydoc_awareness_options *options,
+                       uint64_t now_ms) YDOC_MUST_USE;
+/* NULL is allowed. Calls nobody back: to say goodbye set the local state to NULL. */
+void ydoc_awareness_free(struct ydoc_awareness *a);
+size_t ydoc_awareness_memory_used(const struct ydoc_awareness *a);
+
+/* False if the client was never heard of; is_null if it has no state (now). */
+bool ydoc_awareness_get(const struct ydoc_awareness *a, uint64_t client,
+                        struct ydoc_awareness_entry *out);
+/* Walks the states in the order they appeared. Start with *iter = 0. */
+bool ydoc_awareness_next_state(const struct ydoc_awareness *a, uint32_t *iter,
+                               struct ydoc_awareness_entry *out);
+
+/* setLocalState and setLocalStateField. json.p NULL: no state, or without the
+ * field. A field is set only while there is a local state; of a state that is no
+ * object nothing is kept. YDOC_EMALFORMED, YDOC_ELIMIT and YDOC_ENOMEM leave
+ * everything as it was. */
+int ydoc_awareness_set_local(struct ydoc_awareness *a, struct ydoc_slice json, uint64_t now_ms,
+                             struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_awareness_set_local_field(struct ydoc_awareness *a, struct ydoc_slice field,
+                                   struct ydoc_slice json, uint64_t now_ms,
+                                   struct ydoc_error *err) YDOC_MUST_USE;
+
+/* applyAwarenessUpdate. YDOC_EMALFORMED, YDOC_ELIMIT: nothing was applied.
+ * YDOC_ENOMEM: the entries before the one that failed were, and were reported;
+ * the same message may be applied again. */
+int ydoc_awareness_apply(struct ydoc_awareness *a, struct ydoc_slice update, uint64_t now_ms,
+                         void *origin, struct ydoc_error *err) YDOC_MUST_USE;
+
+/* removeAwarenessStates: their clocks stay known, the local one rises. */
+int ydoc_awareness_remove(struct ydoc_awareness *a, const uint64_t *clients, size_t n,
+                          uint64_t now_ms, void *origin) YDOC_MUST_USE;
+
+/* encodeAwarenessUpdate, appended: of the clients listed (YDOC_ENOENT for one that
+ * was never heard of), or of all that have a state. */
+int ydoc_awareness_encode(const struct ydoc_awareness *a, const uint64_t *clients, size_t n,
+                          struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_awareness_encode_all(const struct ydoc_awareness *a, struct ydoc_buf *out) YDOC_MUST_USE;
+
+/* modifyAwarenessUpdate: `modify` sees each entry and writes the JSON to put in its
+ * place to `json`, or returns false to leave it. */
+struct ydoc_awareness_modifier {
+    bool (*modify)(void *ctx, const struct ydoc_awareness_entry *entry, struct ydoc_buf *json);
+    void *ctx;
+};
+int ydoc_awareness_modify(struct ydoc_slice update, const struct ydoc_limits *limits,
+                          const struct ydoc_awareness_modifier *modifier, struct ydoc_buf *out,
+                          struct ydoc_error *err) YDOC_MUST_USE;
+
+/* To be called every tenth of outdated_ms: says again what the local state is when
+ * half of outdated_ms has passed, and takes others for gone that were not heard of
+ * for all of it. O(clients). */
+int ydoc_awareness_tick(struct ydoc_awareness *a, uint64_t now_ms) YDOC_MUST_USE;
+
+/* Forgets the clocks of clients that have been gone for `age_ms`. Yjs never does; a
+ * server that lives long must, or it reaches clients_max. An old message may then
+ * bring a client back until it times out. */
+void ydoc_awareness_forget(struct ydoc_awareness *a, uint64_t now_ms, uint64_t age_ms);
+
 /* Valid JSON text, all of it, UTF-8, nested at most `nesting_max` deep? */
 int ydoc_validate_json(const uint8_t *json, size_t len, uint32_t nesting_max,
                        struct ydoc_error *err) YDOC_MUST_USE;
+
+/* ---- messages (y-protocols 1.0.7) ---------------------------------------------------- */
+
+/* A message as y-websocket sends it: varuint type and what belongs to it.
+ * The byte table is in src/ydoc/protocol.c. */
+enum ydoc_message_type {
+    YDOC_MESSAGE_SYNC = 0,
+    YDOC_MESSAGE_AWARENESS = 1,
+    YDOC_MESSAGE_AUTH = 2,
+    YDOC_MESSAGE_QUERY_AWARENESS = 3,
+};
+enum ydoc_sync_kind {
+    YDOC_SYNC_STEP1 = 0, /* a state vector; the answer is step 2 */
+    YDOC_SYNC_STEP2 = 1, /* what the other side lacks, an update v1 */
+    YDOC_SYNC_UPDATE = 2,
+};
+enum ydoc_auth_kind {
+    YDOC_AUTH_PERMISSION_DENIED = 0,
+};
+
+struct ydoc_message {
+    uint64_t type; /* enum ydoc_message_type, or one of the application's */
+    uint64_t kind; /* enum ydoc_sync_kind or ydoc_auth_kind */
+    /* Into the input. Sync: the state vector or the update. Awareness: the body,
+     * not checked yet. Auth: the reason, UTF-8. An unknown type: the rest. */
+    struct ydoc_slice body;
+    size_t used; /* bytes of the input; what follows is not looked at */
+};
+
+/* A whole message, or the part of a sync message after its type, which is what
+ * y-protocols' readSyncMessage reads. *out is zero on failure. */
+int ydoc_message_decode(struct ydoc_message *out, const uint8_t *p, size_t len,
+                        struct ydoc_error *err) YDOC_MUST_USE;
+int ydoc_sync_decode(struct ydoc_message *out, const uint8_t *p, size_t len,
+                     struct ydoc_error *err) YDOC_MUST_USE;
+
+/* Append to `out`. A sync message is ydoc_message_begin(out, YDOC_MESSAGE_SYNC)
+ * and then one of ydoc_sync_write_…; the others are whole messages. `reason`
+ * must be UTF-8. sv NULL: everything. */
+void ydoc_message_begin(struct ydoc_buf *out, uint64_t type);
+int ydoc_sync_write_step1(const struct ydoc *doc, struct ydoc_buf *out) YDOC_MUST_USE;
+int ydoc_sync_write_step2(const struct ydoc *doc, const uint8_t *sv, size_t sv_len,
+                          struct ydoc_buf *out, struct ydoc_error *err) YDOC_MUST_USE;
+void ydoc_sync_write_update(struct ydoc_slice update, struct ydoc_buf *out);
+void ydoc_message_write_awareness(struct ydoc_slice body, struct ydoc_buf *out);
+void ydoc_message_write_query_awareness(struct ydoc_buf *out);
+void ydoc_message_write_permission_denied(struct ydoc_slice reason, struct ydoc_buf *out);
+
+/* readSyncMessage: does to the document what a sync message (without its type)
+ * asks for. Step 1 appends the answer, a step 2, to `reply`; step 2 and updates
+ * are applied. Returns the enum ydoc_sync_kind that it was, or an error: the
+ * document and `reply` are then as they were (but see ydoc_apply_v1), and
+ * err->offset counts in the message, or, when its contents were refused, in
+ * those.
+ *
+ * YDOC_SYNC_READ_ONLY: nothing is applied. An update that would have changed
+ * something is answered by its kind | YDOC_SYNC_REFUSED. */
+#define YDOC_SYNC_READ_ONLY 1u
+#define YDOC_SYNC_REFUSED 0x100
+int ydoc_sync_read(struct ydoc *doc, struct ydoc_slice message, unsigned flags,
+                   struct ydoc_buf *reply, struct ydoc_error *err) YDOC_MUST_USE;
 
 #if defined(__GNUC__)
 #pragma GCC visibility pop

@@ -65,6 +65,12 @@ function result(doc) {
   return { length: peer.length(doc), hash: fnv(peer.encode(doc)) }
 }
 
+// The process's own time, what the engine collects and compiles beside it included.
+function cpuMilliseconds() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 // The best round of as many as fit into the time, at least two; one when that took very long.
 function best(round) {
   let least = Infinity
@@ -73,9 +79,9 @@ function best(round) {
   for (let n = 0; n < 2 || spent < seconds * 1000; n++) {
     if (n > 0 && spent > 20000) break
     const before = round.before?.()
-    const begin = performance.now()
+    const begin = cpuMilliseconds()
     last = round.run(before)
-    const time = performance.now() - begin
+    const time = cpuMilliseconds() - begin
     least = Math.min(least, time)
     spent += time
     round.after?.(last)

@@ -2,27 +2,9 @@
 #include "ydoc/any.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "ydoc/json.h"
 #include "ydoc/members.h"
-#include "ydoc/text.h"
-
-enum {
-    ANY_BYTES = 116,
-    ANY_ARRAY = 117,
-    ANY_OBJECT = 118,
-    ANY_STRING = 119,
-    ANY_TRUE = 120,
-    ANY_FALSE = 121,
-    ANY_BIGINT = 122,
-    ANY_FLOAT64 = 123,
-    ANY_FLOAT32 = 124,
-    ANY_INTEGER = 125,
-    ANY_NULL = 126,
-    ANY_UNDEFINED = 127,
-};
 
 #define INTEGER_MAX 2147483647.0
 
@@ -33,7 +15,7 @@ static bool slice_is(struct ydoc_slice s, const char *word)
 
 /* ---- numbers ---- */
 
-static uint64_t read_be(struct lib0_reader *r, size_t n)
+uint64_t any__read_be(struct lib0_reader *r, size_t n)
 {
     struct ydoc_slice s = lib0_read_raw(r, n);
     uint64_t v = 0;
@@ -53,7 +35,7 @@ static void write_be(struct ydoc_buf *out, uint64_t v, size_t n)
 }
 
 /* Behind the tag. */
-static double read_number(struct lib0_reader *r, uint8_t tag)
+double any__read_number(struct lib0_reader *r, uint8_t tag)
 {
     bool negative_zero = false;
     uint64_t wide;
@@ -67,11 +49,11 @@ static double read_number(struct lib0_reader *r, uint8_t tag)
         return negative_zero ? -0.0 : (double)v;
     }
     if (tag == ANY_FLOAT64) {
-        wide = read_be(r, 8);
+        wide = any__read_be(r, 8);
         memcpy(&d, &wide, sizeof(d));
         return d;
     }
-    narrow = (uint32_t)read_be(r, 4);
+    narrow = (uint32_t)any__read_be(r, 4);
     memcpy(&f, &narrow, sizeof(f));
     return (double)f;
 }
@@ -87,7 +69,7 @@ static bool is_float32(double v)
     return isinf(v) || (fabs(v) <= 3.4028234663852886e38 && (double)(float)v == v);
 }
 
-static void write_number(struct ydoc_buf *out, double v)
+void any__write_number(struct ydoc_buf *out, double v)
 {
     uint64_t wide = UINT64_C(0x7ff8000000000000);
     uint32_t narrow;
@@ -112,7 +94,7 @@ static void write_number(struct ydoc_buf *out, double v)
 static bool number_is_canonical(struct lib0_reader *r, uint8_t tag)
 {
     const uint8_t *at = r->p;
-    double v = read_number(r, tag);
+    double v = any__read_number(r, tag);
     uint64_t m;
 
     if (tag == ANY_INTEGER) {
@@ -298,7 +280,7 @@ static void write_value(struct ydoc_buf *out, struct lib0_reader *r)
     case ANY_FLOAT64:
     case ANY_FLOAT32:
     case ANY_INTEGER:
-        write_number(out, read_number(r, tag));
+        any__write_number(out, any__read_number(r, tag));
         return;
     default:
         lib0_write_u8(out, tag);
@@ -328,323 +310,6 @@ void any_write(struct ydoc_buf *out, struct ydoc_slice values)
     lib0_reader_init(&r, values.p, values.len);
     while (lib0_left(&r) > 0 && !out->failed)
         write_value(out, &r);
-}
-
-/* ---- to JSON ---- */
-
-static bool value_is_json(struct lib0_reader *r)
-{
-    uint8_t tag = lib0_read_u8(r);
-    uint64_t n;
-    double v;
-
-    switch (tag) {
-    case ANY_STRING:
-        lib0_read_varbytes(r);
-        return true;
-    case ANY_TRUE:
-    case ANY_FALSE:
-    case ANY_NULL:
-        return true;
-    case ANY_FLOAT64:
-    case ANY_FLOAT32:
-    case ANY_INTEGER:
-        v = read_number(r, tag);
-        return !isnan(v) && !isinf(v) && !(v == 0 && signbit(v));
-    case ANY_ARRAY:
-    case ANY_OBJECT:
-        for (n = lib0_read_varuint(r); n > 0; n--) {
-            if (tag == ANY_OBJECT)
-                lib0_read_varbytes(r);
-            if (!value_is_json(r))
-                return false;
-        }
-        return true;
-    default:
-        return false;
-    }
-}
-
-bool any_is_json(struct ydoc_slice value)
-{
-    struct lib0_reader r;
-
-    lib0_reader_init(&r, value.p, value.len);
-    return value_is_json(&r);
-}
-
-static void write_json(struct ydoc_buf *out, struct lib0_reader *r);
-
-static void write_json_members(struct ydoc_buf *out, struct lib0_reader *r, bool object)
-{
-    bool first = true;
-
-    lib0_write_u8(out, object ? '{' : '[');
-    for (uint64_t n = lib0_read_varuint(r); n > 0; n--) {
-        struct ydoc_slice key = {NULL, 0};
-
-        if (object)
-            key = lib0_read_varbytes(r);
-        if (object && *r->p == ANY_UNDEFINED) {
-            r->p++;
-            continue;
-        }
-        if (!first)
-            lib0_write_u8(out, ',');
-        first = false;
-        if (object) {
-            text_write_string(out, key);
-            lib0_write_u8(out, ':');
-        }
-        write_json(out, r);
-    }
-    lib0_write_u8(out, object ? '}' : ']');
-}
-
-/* JSON.stringify takes a Uint8Array for an object of its indexes. */
-static void write_json_bytes(struct ydoc_buf *out, struct ydoc_slice bytes)
-{
-    char member[40];
-
-    lib0_write_u8(out, '{');
-    for (size_t i = 0; i < bytes.len; i++) {
-        int n = snprintf(member, sizeof(member), "%s\"%zu\":%u", i > 0 ? "," : "", i, bytes.p[i]);
-
-        ydoc_buf_append(out, member, (size_t)n);
-    }
-    lib0_write_u8(out, '}');
-}
-
-static void write_json_bigint(struct ydoc_buf *out, uint64_t bits)
-{
-    char s[32];
-    int n;
-
-    if (bits >> 63)
-        n = snprintf(s, sizeof(s), "-%llu", (unsigned long long)(~bits + 1));
-    else
-        n = snprintf(s, sizeof(s), "%llu", (unsigned long long)bits);
-    ydoc_buf_append(out, s, (size_t)n);
-}
-
-static void write_json(struct ydoc_buf *out, struct lib0_reader *r)
-{
-    uint8_t tag = lib0_read_u8(r);
-    double v;
-
-    switch (tag) {
-    case ANY_BYTES:
-        write_json_bytes(out, lib0_read_varbytes(r));
-        return;
-    case ANY_ARRAY:
-    case ANY_OBJECT:
-        write_json_members(out, r, tag == ANY_OBJECT);
-        return;
-    case ANY_STRING:
-        text_write_string(out, lib0_read_varbytes(r));
-        return;
-    case ANY_TRUE:
-        ydoc_buf_append(out, "true", 4);
-        return;
-    case ANY_FALSE:
-        ydoc_buf_append(out, "false", 5);
-        return;
-    case ANY_BIGINT:
-        write_json_bigint(out, read_be(r, 8));
-        return;
-    case ANY_FLOAT64:
-    case ANY_FLOAT32:
-    case ANY_INTEGER:
-        v = read_number(r, tag);
-        if (!isnan(v) && !isinf(v)) {
-            text_write_number(out, v == 0 ? 0 : v);
-            return;
-        }
-        break;
-    default:
-        break;
-    }
-    ydoc_buf_append(out, "null", 4);
-}
-
-void any_write_json(struct ydoc_buf *out, struct ydoc_slice value)
-{
-    struct lib0_reader r;
-
-    lib0_reader_init(&r, value.p, value.len);
-    write_json(out, &r);
-}
-
-void any_store(struct ydoc_buf *out, struct ydoc_slice value)
-{
-    struct ydoc_buf canonical;
-
-    if (!any_is_canonical(value)) {
-        ydoc_buf_init(&canonical, &out->alloc);
-        any_write(&canonical, value);
-        if (canonical.failed)
-            out->failed = true;
-        else
-            any_store(out, ydoc_buf_slice(&canonical));
-        ydoc_buf_fini(&canonical);
-    } else if (any_is_json(value)) {
-        any_write_json(out, value);
-    } else {
-        lib0_write_u8(out, 0);
-        ydoc_buf_append(out, value.p, value.len);
-    }
-}
-
-void any_stored_to_json(struct ydoc_buf *out, struct ydoc_slice stored)
-{
-    struct ydoc_slice value = {stored.p + 1, stored.len - 1};
-
-    if (any_is_stored_any(stored))
-        any_write_json(out, value);
-    else
-        ydoc_buf_append(out, stored.p, stored.len);
-}
-
-/* ---- from JSON ---- */
-
-static void skip_space(struct ydoc_slice *s)
-{
-    while (s->len > 0 && *s->p <= ' ') {
-        s->p++;
-        s->len--;
-    }
-}
-
-static void drop(struct ydoc_slice *s, size_t n)
-{
-    s->p += n;
-    s->len -= n;
-}
-
-/* A varstring from the string that `s` begins with. */
-static void write_json_string(struct ydoc_buf *out, struct ydoc_slice *s)
-{
-    struct ydoc_slice inside = {s->p + 1, 0};
-    struct ydoc_buf text;
-    bool escapes = false;
-
-    for (; inside.p[inside.len] != '"'; inside.len++) {
-        if (inside.p[inside.len] == '\\') {
-            escapes = true;
-            inside.len++;
-        }
-    }
-    drop(s, inside.len + 2);
-    if (!escapes) {
-        lib0_write_varbytes(out, inside.p, inside.len);
-        return;
-    }
-    ydoc_buf_init(&text, &out->alloc);
-    json_unescape(&text, inside);
-    lib0_write_varbytes(out, text.p, text.len);
-    out->failed = out->failed || text.failed;
-    ydoc_buf_fini(&text);
-}
-
-/* Puts the count before the members that were written behind a byte for it. */
-static void insert_count(struct ydoc_buf *out, size_t at, uint64_t n)
-{
-    size_t more = lib0_varuint_len(n) - 1;
-
-    if (out->failed || !ydoc_buf_reserve(out, more))
-        return;
-    memmove(out->p + at + 1 + more, out->p + at + 1, out->len - at - 1);
-    lib0_put_varuint(out->p + at, n);
-    out->len += more;
-}
-
-static void parse(struct ydoc_buf *out, struct ydoc_slice *s);
-
-static void parse_members(struct ydoc_buf *out, struct ydoc_slice *s, bool object)
-{
-    size_t at;
-    uint64_t n = 0;
-
-    lib0_write_u8(out, object ? ANY_OBJECT : ANY_ARRAY);
-    at = out->len;
-    lib0_write_u8(out, 0);
-    drop(s, 1);
-    skip_space(s);
-    for (; *s->p != ']' && *s->p != '}'; n++) {
-        if (object) {
-            write_json_string(out, s);
-            skip_space(s);
-            drop(s, 1); /* the colon */
-        }
-        parse(out, s);
-        skip_space(s);
-        if (*s->p == ',')
-            drop(s, 1);
-        skip_space(s);
-    }
-    drop(s, 1);
-    insert_count(out, at, n);
-}
-
-static void parse_number(struct ydoc_buf *out, struct ydoc_slice *s)
-{
-    struct ydoc_slice text = {s->p, 0};
-
-    while (text.len < s->len && memchr("+-.0123456789Ee", s->p[text.len], 15) != NULL)
-        text.len++;
-    write_number(out, json_read_number(text));
-    drop(s, text.len);
-}
-
-static void parse(struct ydoc_buf *out, struct ydoc_slice *s)
-{
-    skip_space(s);
-    switch (*s->p) {
-    case '{':
-    case '[':
-        parse_members(out, s, *s->p == '{');
-        return;
-    case '"':
-        lib0_write_u8(out, ANY_STRING);
-        write_json_string(out, s);
-        return;
-    case 't':
-        lib0_write_u8(out, ANY_TRUE);
-        drop(s, 4);
-        return;
-    case 'f':
-        lib0_write_u8(out, ANY_FALSE);
-        drop(s, 5);
-        return;
-    case 'n':
-        lib0_write_u8(out, ANY_NULL);
-        drop(s, 4);
-        return;
-    default:
-        parse_number(out, s);
-    }
-}
-
-/* JSON's own order and spelling of members need not be JavaScript's, so that it
- * is brought into form first if it has any. */
-void any_write_from_json(struct ydoc_buf *out, struct ydoc_slice json)
-{
-    struct ydoc_buf canonical;
-    struct ydoc_slice s = json;
-
-    skip_space(&s);
-    if (s.p[0] != '{' && s.p[0] != '[') {
-        parse(out, &s);
-        return;
-    }
-    ydoc_buf_init(&canonical, &out->alloc);
-    text_write_canonical(&canonical, json);
-    s = ydoc_buf_slice(&canonical);
-    if (canonical.failed)
-        out->failed = true;
-    else
-        parse(out, &s);
-    ydoc_buf_fini(&canonical);
 }
 
 /* ---- options of a subdocument ---- */

@@ -12,6 +12,27 @@
  * through. */
 #include "ydoc/internal.h"
 
+enum {
+    ANY_BYTES = 116,
+    ANY_ARRAY = 117,
+    ANY_OBJECT = 118,
+    ANY_STRING = 119,
+    ANY_TRUE = 120,
+    ANY_FALSE = 121,
+    ANY_BIGINT = 122,
+    ANY_FLOAT64 = 123,
+    ANY_FLOAT32 = 124,
+    ANY_INTEGER = 125,
+    ANY_NULL = 126,
+    ANY_UNDEFINED = 127,
+};
+
+/* Shared by any.c and any_json.c. Numbers are read from behind their tag, and
+ * written with the tag that JavaScript gives them. */
+double any__read_number(struct lib0_reader *r, uint8_t tag);
+void any__write_number(struct ydoc_buf *out, double v);
+uint64_t any__read_be(struct lib0_reader *r, size_t n);
+
 /* Are all values in the slice in canonical form? May say no to an object that
  * is: its keys are told apart by a hash. */
 bool any_is_canonical(struct ydoc_slice values);

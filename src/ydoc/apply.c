@@ -17,12 +17,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/quick.h"
+
 /* ---- pending structs ------------------------------------------------------------------ */
 
 static void write_rest_section(const struct run *run, const struct source *src,
                                struct ydoc_buf *body)
 {
-    struct wire_section section = {src->p, src->client, src->clock, src->left};
+    struct wire_section section = wire_section_at(src->client, src->p, src->clock, src->left);
     struct wire_struct s;
     struct lib0_reader r;
     uint64_t n = 0;
@@ -159,9 +161,8 @@ static void delete_range(struct ydoc *doc, uint32_t client, uint32_t clock, uint
 }
 
 /* Applies what can be applied and appends the rest to doc->undone. */
-static void apply_range(struct ydoc *doc, const struct wire_range *range)
+static void apply_range(struct ydoc *doc, uint32_t c, const struct wire_range *range)
 {
-    uint32_t c = store_find_client(doc, range->client);
     uint32_t state = c == CLIENT_UNKNOWN ? 0 : doc->clients.p[c].state;
     uint32_t end = range->clock + range->len;
     struct wire_range rest = *range;
@@ -211,11 +212,17 @@ static void apply_deletes(struct ydoc *doc, const struct lib0_reader *at)
 
     doc->undone.n = 0;
     wire_deletes_init(&d, at);
-    while (wire_deletes_next(&d, &range))
-        apply_range(doc, &range);
+    while (wire_deletes_next(&d, &range)) {
+        uint32_t c = store_find_client(doc, range.client);
+
+        do
+            apply_range(doc, c, &range);
+        while (quick_range(&d, &range));
+    }
     from_update = doc->undone.n;
     for (uint32_t i = 0; i < doc->pending_deletes.n; i++)
-        apply_range(doc, &doc->pending_deletes.p[i]);
+        apply_range(doc, store_find_client(doc, doc->pending_deletes.p[i].client),
+                    &doc->pending_deletes.p[i]);
     if (doc->undone.n > 0 || doc->pending_deletes.n > 0)
         keep_undone(doc, from_update);
 }
@@ -410,8 +417,10 @@ static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *
     size_t len = bytes.len;
     struct wire_counts counts;
     struct job job = {doc, update, len, &counts, origin, {0}, {0}, false};
-    int rc = wire_validate(update, len, limits, &counts, err);
+    int rc;
 
+    schedule_make_notes(doc, update, len);
+    rc = wire_validate_noting(bytes, limits, &counts, &doc->notes, err);
     if (rc != 0)
         return rc;
     if (too_many_clients(doc, update, len, &counts))

@@ -161,6 +161,12 @@ uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at)
     return merged;
 }
 
+/* Cannot merge with whatever is before it: what nearly all items say. */
+static bool starts_anew(const struct item *it)
+{
+    return item_kind(it) != WIRE_GC && it->origin_clock + 1 != it->clock;
+}
+
 /* Tries every pair from `at` leftwards while the right one starts at or after `clock`. */
 static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, uint32_t clock)
 {
@@ -171,7 +177,7 @@ static void merge_down_to(struct ydoc *doc, uint32_t client, struct place at, ui
     while (index_prev(c, &prev) && doc->items.p[right].clock >= clock) {
         uint32_t left = index_at(c, prev);
 
-        if (can_merge(doc, left, right)) {
+        if (!starts_anew(&doc->items.p[right]) && can_merge(doc, left, right)) {
             store_merge_left(doc, client, &at);
             prev = at;
             if (!index_prev(c, &prev))
@@ -188,7 +194,13 @@ static void merge_deleted(struct ydoc *doc, const struct tx *tx)
     for (uint32_t i = tx->deleted.n; i-- > 0;) {
         struct span gone = tx->deleted.p[i];
         struct client *c = &doc->clients.p[gone.client];
-        struct place at = index_find(doc, c, gone.clock + gone.len - 1);
+        struct place at;
+
+        /* merge_added() tries the same pairs. Of a transaction that waited in the
+         * queue the marks are no longer there to tell. */
+        if (tx == &doc->cur && c->tx_mark == doc->tx && gone.clock >= c->tx_before)
+            continue;
+        at = index_find(doc, c, gone.clock + gone.len - 1);
 
         index_next(c, &at);
         merge_down_to(doc, gone.client, at, gone.clock);
@@ -230,53 +242,11 @@ static void merge_split(struct ydoc *doc, const struct tx *tx)
 
 /* ---- the transaction's deletions ---- */
 
-static bool span_before(const struct span *a, const struct span *b)
-{
-    return a->client < b->client || (a->client == b->client && a->clock < b->clock);
-}
-
-static void sort_spans(struct span *v, uint32_t n)
-{
-    uint32_t sorted = 1;
-
-    while (sorted < n && !span_before(&v[sorted], &v[sorted - 1]))
-        sorted++;
-    if (sorted >= n)
-        return;
-    /* Heap sort: in place, O(n log n) whatever a peer sends. */
-    for (uint32_t built = n / 2, end = n; end > 1;) {
-        struct span s;
-        uint32_t i;
-
-        if (built > 0) {
-            i = --built;
-            s = v[i];
-        } else {
-            s = v[--end];
-            v[end] = v[0];
-            i = 0;
-        }
-        for (;;) {
-            uint32_t child = 2 * i + 1;
-
-            if (child >= end)
-                break;
-            if (child + 1 < end && span_before(&v[child], &v[child + 1]))
-                child++;
-            if (!span_before(&s, &v[child]))
-                break;
-            v[i] = v[child];
-            i = child;
-        }
-        v[i] = s;
-    }
-}
-
-uint32_t store_merge_spans(struct span *v, uint32_t n)
+uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n)
 {
     uint32_t kept = 0;
 
-    sort_spans(v, n);
+    store_sort_spans(doc, v, n);
     for (uint32_t i = 0; i < n; i++) {
         struct span *last = kept > 0 ? &v[kept - 1] : NULL;
 
@@ -320,13 +290,13 @@ static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
     }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
         return;
-    doc->acc_deleted.n = store_merge_spans(doc->acc_deleted.p, doc->acc_deleted.n);
+    doc->acc_deleted.n = store_merge_spans(doc, doc->acc_deleted.p, doc->acc_deleted.n);
     doc->acc_compact_at = 2 * doc->acc_deleted.n;
 }
 
 void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 {
-    tx->deleted.n = store_merge_spans(tx->deleted.p, tx->deleted.n);
+    tx->deleted.n = store_merge_spans(doc, tx->deleted.p, tx->deleted.n);
     accumulate_deleted(doc, tx);
 }
 
@@ -337,6 +307,5 @@ void store_collect(struct ydoc *doc, struct tx *tx)
     merge_deleted(doc, tx);
     merge_added(doc, tx);
     merge_split(doc, tx);
-    if (doc->slab_waste > 4096 && doc->slab_waste > doc->slab.n / 2)
-        store_compact_slab(doc);
+    store_compact_if_worth(doc);
 }

@@ -1,5 +1,6 @@
 /* copy - making, copying, shrinking and freeing a document's arrays. */
 #include "ydoc/edit.h"
+#include "ydoc/schedule.h"
 
 #include <string.h>
 
@@ -10,6 +11,7 @@ void store_free_scratch(struct ydoc *doc)
     VEC_FREE(doc, doc->marks);
     doc->mark = 0;
     VEC_FREE(doc, doc->work);
+    schedule_forget_notes(doc);
     VEC_FREE(doc, doc->deletions);
     VEC_FREE(doc, doc->sources);
     VEC_FREE(doc, doc->stack);
@@ -161,6 +163,7 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->items_free = doc->items_free;
     copy->items_live = doc->items_live;
     copy->slab_waste = doc->slab_waste;
+    copy->slab_room = doc->slab_room;
     copy->longest = doc->longest;
     copy->client_sorted = doc->client_sorted;
     copy->types_free = doc->types_free;

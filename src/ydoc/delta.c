@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-#include "ydoc/json.h"
-#include "ydoc/text.h"
+#include "ydoc/json_walk.h"
 
 #define NESTING_MAX 128
 
@@ -25,11 +24,6 @@ void delta_fini(struct delta *d)
     ydoc_buf_fini(&d->bytes);
     ydoc_buf_fini(&d->op_bytes);
     ydoc_buf_fini(&d->attr_bytes);
-}
-
-static bool is(struct ydoc_slice s, const char *word)
-{
-    return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
 }
 
 static int refuse(const struct delta *d, const uint8_t *at, const char *why, struct ydoc_error *err)
@@ -51,11 +45,11 @@ static int take_json(struct delta *d, struct ydoc_slice json, struct ydoc_error 
 }
 
 /* A string without its escapes; the slice's pointer is an offset for now. */
-static struct ydoc_slice unescape(struct delta *d, struct ydoc_slice inside)
+static struct ydoc_slice unescape(struct delta *d, struct ydoc_slice string)
 {
     struct ydoc_slice s = {NULL, d->bytes.len};
 
-    json_unescape(&d->bytes, inside);
+    json_write_text(&d->bytes, string);
     s.p = (const uint8_t *)(uintptr_t)s.len;
     s.len = d->bytes.len - s.len;
     return s;
@@ -63,13 +57,15 @@ static struct ydoc_slice unescape(struct delta *d, struct ydoc_slice inside)
 
 static void add_attributes(struct delta *d, struct ydoc_slice object, struct delta_op *op)
 {
-    struct ydoc_slice inside = json_inside(object);
+    struct json_walk w;
+    struct json_member m;
     struct delta_attr a;
-    struct ydoc_slice key;
 
+    json_open(&w, object);
     op->attr = (uint32_t)(d->attr_bytes.len / sizeof(a));
-    while (json_next_member(&inside, &key, &a.value)) {
-        a.key = unescape(d, key);
+    while (json_next(&w, &m)) {
+        a.key = unescape(d, m.key);
+        a.value = m.value;
         ydoc_buf_append(&d->attr_bytes, &a, sizeof(a));
         op->attrs++;
     }
@@ -130,19 +126,12 @@ struct raw_op {
 
 static struct raw_op read_members(struct ydoc_slice object)
 {
-    struct ydoc_slice inside = json_inside(object), key, value;
     struct raw_op raw = {0};
 
-    while (json_next_member(&inside, &key, &value)) {
-        if (is(key, "insert"))
-            raw.insert = value;
-        else if (is(key, "retain"))
-            raw.retain = value;
-        else if (is(key, "delete"))
-            raw.del = value;
-        else if (is(key, "attributes"))
-            raw.attributes = value;
-    }
+    json_find(object, "insert", &raw.insert);
+    json_find(object, "retain", &raw.retain);
+    json_find(object, "delete", &raw.del);
+    json_find(object, "attributes", &raw.attributes);
     return raw;
 }
 
@@ -152,7 +141,7 @@ static int read_insert(struct delta *d, struct ydoc_slice v, struct delta_op *op
     int64_t units;
 
     if (v.p[0] != '"') {
-        if (is(v, "null"))
+        if (json_is(v, "null"))
             return refuse(d, v.p, "null cannot be inserted", err);
         op->kind = DELTA_EMBED;
         op->insert = v;
@@ -160,7 +149,7 @@ static int read_insert(struct delta *d, struct ydoc_slice v, struct delta_op *op
         return 0;
     }
     op->kind = DELTA_INSERT;
-    op->insert = unescape(d, json_inside(v));
+    op->insert = unescape(d, v);
     if (d->bytes.failed)
         return YDOC_ENOMEM;
     units = lib0_utf16_len(d->bytes.p + (uintptr_t)op->insert.p, op->insert.len);
@@ -189,7 +178,7 @@ static int read_op(struct delta *d, struct ydoc_slice v, struct delta_op *op,
     } else {
         rc = refuse(d, v.p, "an operation needs insert, retain or delete", err);
     }
-    if (rc == 0 && raw.attributes.len > 0 && !is(raw.attributes, "null")) {
+    if (rc == 0 && raw.attributes.len > 0 && !json_is(raw.attributes, "null")) {
         if (raw.attributes.p[0] != '{')
             return refuse(d, raw.attributes.p, "attributes are not an object", err);
         add_attributes(d, raw.attributes, op);
@@ -200,24 +189,24 @@ static int read_op(struct delta *d, struct ydoc_slice v, struct delta_op *op,
 int delta_read(struct delta *d, struct ydoc_slice json, uint32_t length, struct ydoc_error *err)
 {
     uint64_t reach = (uint64_t)length + DELTA_NEWLINES_MAX;
-    struct ydoc_slice inside, v;
+    struct json_member m;
+    struct json_walk w;
     int rc = take_json(d, json, err);
 
     if (rc != 0)
         return rc;
-    if (d->json.p[0] != '[')
+    if (!json_open(&w, ydoc_buf_slice(&d->json)) || w.object)
         return refuse(d, d->json.p, "a delta is a list of operations", err);
-    inside = json_inside(ydoc_buf_slice(&d->json));
-    while (json_next_element(&inside, &v)) {
+    while (json_next(&w, &m)) {
         struct delta_op op;
 
-        rc = read_op(d, v, &op, err);
+        rc = read_op(d, m.value, &op, err);
         if (rc != 0)
             return rc;
         if (op.kind == DELTA_INSERT || op.kind == DELTA_EMBED)
             reach += op.len;
         else if (op.kind == DELTA_RETAIN && op.len > reach)
-            return refuse(d, v.p, "retain reaches too far beyond the end", err);
+            return refuse(d, m.value.p, "retain reaches too far beyond the end", err);
         else if (op.kind == DELTA_RETAIN)
             reach -= op.len;
         ydoc_buf_append(&d->op_bytes, &op, sizeof(op));

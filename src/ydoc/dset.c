@@ -157,21 +157,19 @@ static size_t count_clients(const struct dset *d)
     return clients;
 }
 
-static bool is_ascending(const struct dset *d)
+/* Ranges out of order have negative differences; of those lib0's writer of unsigned
+ * numbers puts the low seven bits. Nobody reads that back as it was. Yjs's rewriters
+ * do not sort what they copy, so neither is it done here. */
+static void write_difference(struct ydoc_buf *out, uint32_t clock, uint32_t end)
 {
-    for (size_t i = 1; i < d->n; i++) {
-        const struct wire_range *a = &d->v[i - 1], *b = &d->v[i];
-
-        if (a->client == b->client && b->clock < a->clock + a->len)
-            return false;
-    }
-    return true;
+    if (clock >= end)
+        lib0_write_varuint(out, clock - end);
+    else
+        lib0_write_u8(out, (uint8_t)((clock - end) & 0x7f));
 }
 
-void dset_write_v2(struct dset *d, struct ydoc_buf *out)
+void dset_write_v2(const struct dset *d, struct ydoc_buf *out)
 {
-    if (!is_ascending(d))
-        dset_sort_and_merge(d);
     lib0_write_varuint(out, count_clients(d));
     for (size_t i = 0; i < d->n;) {
         size_t n = same_client(d, i);
@@ -180,7 +178,7 @@ void dset_write_v2(struct dset *d, struct ydoc_buf *out)
         lib0_write_varuint(out, d->v[i].client);
         lib0_write_varuint(out, n);
         for (; n > 0; n--, i++) {
-            lib0_write_varuint(out, d->v[i].clock - end);
+            write_difference(out, d->v[i].clock, end);
             lib0_write_varuint(out, d->v[i].len - 1);
             end = d->v[i].clock + d->v[i].len;
         }

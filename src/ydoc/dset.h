@@ -26,7 +26,7 @@ void dset_sort_clients(struct dset *d);
 void dset_sort_and_merge(struct dset *d);
 /* Appends format v1. The clients must be in order. */
 void dset_write(const struct dset *d, struct ydoc_buf *out);
-/* Appends format v2, which has no ranges out of order: such are sorted. */
-void dset_write_v2(struct dset *d, struct ydoc_buf *out);
+/* Appends format v2, which cannot say ranges out of order: see dset.c. */
+void dset_write_v2(const struct dset *d, struct ydoc_buf *out);
 
 #endif

@@ -18,11 +18,18 @@ ydoc_type edit_handle(const struct ydoc *doc, uint32_t type)
     return type == 0 ? 0 : (uint64_t)doc->types.p[type].generation << 32 | type;
 }
 
+uint32_t edit_resolve_kept(const struct ydoc *doc, ydoc_type handle)
+{
+    uint32_t type = (uint32_t)handle;
+
+    return type < doc->types.n && handle >> 32 == doc->types.p[type].generation ? type : 0;
+}
+
 uint32_t edit_resolve(const struct ydoc *doc, ydoc_type handle)
 {
-    uint32_t type = (uint32_t)handle, item;
+    uint32_t type = edit_resolve_kept(doc, handle), item;
 
-    if (type == 0 || type >= doc->types.n || handle >> 32 != doc->types.p[type].generation)
+    if (type == 0)
         return 0;
     item = doc->types.p[type].item;
     return item != 0 && item_deleted(&doc->items.p[item]) ? 0 : type;
@@ -181,7 +188,7 @@ static int check_value(const struct ydoc_value *v)
         return is_named(v->kind) && lib0_utf16_len(v->name.p, v->name.len) < 0 ? YDOC_EMALFORMED
                                                                                : 0;
     case YDOC_VALUE_DOC:
-        if (v->name.len == 0 || lib0_utf16_len(v->name.p, v->name.len) < 0)
+        if (lib0_utf16_len(v->name.p, v->name.len) < 0)
             return YDOC_EMALFORMED;
         if (v->any.len == 0)
             return 0;

@@ -9,6 +9,8 @@
 ydoc_type edit_handle(const struct ydoc *doc, uint32_t type);
 /* The type's number, or 0 when it is gone. */
 uint32_t edit_resolve(const struct ydoc *doc, ydoc_type handle);
+/* The same for what is deleted but kept. */
+uint32_t edit_resolve_kept(const struct ydoc *doc, ydoc_type handle);
 
 #define KIND_BIT(kind) (1u << (kind))
 #define KINDS_TEXT                                                                                 \

@@ -85,22 +85,37 @@ static uint32_t insert_kept(struct ydoc *doc, const struct text_pos *pos,
     return store_insert_kept(doc, &n, s, at);
 }
 
+/* Where the format item that an attribute was read from has its body. */
+static uint32_t body_of(const struct ydoc *doc, const struct attr *a)
+{
+    uint32_t key = doc->keys.p[a->key].len;
+
+    return a->at - (uint32_t)(lib0_varuint_len(a->len) + lib0_varuint_len(key)) - key;
+}
+
 /* The body is put together in the slab, where it stays: memory of the edit's own
- * would be lost by unwinding. */
+ * would be lost by unwinding. One that comes from another format item is not
+ * copied: Yjs compares values that are objects by identity, and these are one. */
 static void insert_format(struct ydoc *doc, struct text_pos *pos, struct attr a)
 {
-    uint32_t room = doc->keys.p[a.key].len + a.len + 20;
-    uint32_t at = store_slab_take(doc, room);
-    struct ydoc_slice key = store_key(doc, a.key), value = format_value(doc, &a);
+    struct ydoc_slice key = store_key(doc, a.key), value;
     struct wire_struct s = {0};
+    uint32_t at;
     uint8_t *p;
 
-    p = lib0_put_varbytes(doc->slab.p + at, key.p, key.len);
-    p = lib0_put_varbytes(p, value.p, value.len);
     s.ref = WIRE_FORMAT;
     s.len = 1;
-    s.body.len = (size_t)(p - doc->slab.p) - at;
-    doc->slab.n = at + (uint32_t)s.body.len;
+    if (a.outside == NULL) {
+        at = body_of(doc, &a);
+        s.body.len = a.at + a.len - at;
+    } else {
+        at = store_slab_take(doc, (uint32_t)key.len + a.len + 20);
+        value = format_value(doc, &a);
+        p = lib0_put_varbytes(doc->slab.p + at, key.p, key.len);
+        p = lib0_put_varbytes(p, value.p, value.len);
+        s.body.len = (size_t)(p - doc->slab.p) - at;
+        doc->slab.n = at + (uint32_t)s.body.len;
+    }
     pos->right = insert_kept(doc, pos, &s, at);
     format_forward(doc, pos);
 }

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#include "ydoc/json.h"
+#include "ydoc/json_walk.h"
 
 /* ---- lists of attributes ---- */
 

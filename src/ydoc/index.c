@@ -26,23 +26,23 @@ static const struct chunk *chunk_const(const struct client *c, uint32_t i)
     return c->chunks <= 1 ? &c->one : &c->dir[i];
 }
 
+/* Number of the last chunk whose clock is not above `clock`. Without branches
+ * to mispredict, as search(): where an edit points to is anybody's guess. */
 static uint32_t find_chunk(const struct client *c, uint32_t clock)
 {
-    uint32_t lo = 0, hi = c->chunks;
+    const struct chunk *base = c->dir;
+    uint32_t n = c->chunks;
 
-    while (hi - lo > 1) {
-        uint32_t mid = lo + (hi - lo) / 2;
+    while (n > 1) {
+        uint32_t half = n / 2;
 
-        if (c->dir[mid].clock <= clock)
-            lo = mid;
-        else
-            hi = mid;
+        base += base[half].clock <= clock ? half : 0;
+        n -= half;
     }
-    return lo;
+    return (uint32_t)(base - c->dir);
 }
 
-/* Number of the last entry whose clock is not above `clock`. Without branches
- * to mispredict: where an edit points to is anybody's guess. */
+/* Number of the last entry whose clock is not above `clock`. */
 static uint32_t search(const struct entry *v, uint32_t n, uint32_t clock)
 {
     const struct entry *base = v;
@@ -56,17 +56,38 @@ static uint32_t search(const struct entry *v, uint32_t n, uint32_t clock)
     return (uint32_t)(base - v);
 }
 
+/* Who asks for one item asks for one nearby next, deletions above all: a few
+ * entries to either side of entry `*i`. */
+#define NEAR 6u
+static bool search_near(const struct entry *v, uint32_t n, uint32_t clock, uint32_t *i)
+{
+    uint32_t k = *i, end;
+
+    if (v[k].clock <= clock) {
+        end = n - k > NEAR ? k + NEAR : n - 1;
+        while (k < end && v[k + 1].clock <= clock)
+            k++;
+        *i = k;
+        return k < end;
+    }
+    end = k > NEAR ? k - NEAR : 0;
+    while (k > end && v[k].clock > clock)
+        k--;
+    *i = k;
+    return v[k].clock <= clock;
+}
+
 struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock)
 {
     struct place at = {c->hint_chunk, c->hint_i};
     const struct chunk *k;
 
+    (void)doc;
     assert(clock < c->state);
-    if (at.chunk < (c->chunks > 1 ? c->chunks : 1) && at.i < (k = chunk_const(c, at.chunk))->n) {
-        const struct entry *e = &entries_const(k)[at.i];
-
-        if (clock - e->clock < doc->items.p[e->item].len)
-            return at;
+    if (at.chunk < (c->chunks > 1 ? c->chunks : 1) && at.i < (k = chunk_const(c, at.chunk))->n &&
+        search_near(entries_const(k), k->n, clock, &at.i)) {
+        c->hint_i = at.i;
+        return at;
     }
     at.chunk = c->chunks > 1 ? c->chunks - 1 : 0;
     k = chunk_const(c, at.chunk);

@@ -87,43 +87,64 @@ static uint32_t named_slot(struct ydoc *doc, const struct wire_struct *s)
     return store_map_slot(doc, type, store_intern(doc, s->sub));
 }
 
-/* Finds the neighbours and the parent that the struct was made with. */
-static void resolve(struct ydoc *doc, const struct wire_struct *s, struct newcomer *n)
+/* The document's number of a client that a struct of `client` names. */
+static uint32_t named_client(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                             uint64_t id)
 {
-    bool collected = false;
+    return id == s->client ? client : store_find_client(doc, id);
+}
 
-    n->item.origin_flags = NO_CLIENT << 8;
+static inline void resolve_origin(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                                  struct newcomer *n)
+{
+    uint32_t c;
+
+    n->left = 0;
+    n->item.origin_clock = 0;
+    if (!(s->info & WIRE_HAS_ORIGIN)) {
+        n->item.origin_flags = NO_CLIENT << 8;
+        return;
+    }
+    c = named_client(doc, s, client, s->origin_client);
+    n->left = clean_end(doc, c, s->origin_clock);
+    n->item.origin_flags = c << 8;
+    n->item.origin_clock = s->origin_clock;
+}
+
+static void resolve_right(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                          struct newcomer *n)
+{
+    const struct item *next;
+    uint32_t c;
+
+    n->right = 0;
+    n->item.right_clock = 0;
     n->item.right_client = NO_CLIENT;
-    if (s->info & WIRE_HAS_ORIGIN) {
-        uint32_t c = store_find_client(doc, s->origin_client);
+    if (!(s->info & WIRE_HAS_RIGHT))
+        return;
+    c = named_client(doc, s, client, s->right_client);
+    n->item.right_client = c;
+    n->item.right_clock = s->right_clock;
+    /* As a rule what was on its right still is. */
+    n->right = n->left != 0 ? doc->items.p[n->left].right : 0;
+    next = &doc->items.p[n->right];
+    if (n->right == 0 || next->clock != s->right_clock || item_client(next) != c)
+        n->right = store_item_from(doc, c, s->right_clock);
+}
 
-        n->left = clean_end(doc, c, s->origin_clock);
-        n->item.origin_flags = c << 8;
-        n->item.origin_clock = s->origin_clock;
-        collected = item_kind(&doc->items.p[n->left]) == WIRE_GC;
-    }
-    if (s->info & WIRE_HAS_RIGHT) {
-        uint32_t c = store_find_client(doc, s->right_client);
-        uint32_t next = n->left != 0 ? doc->items.p[n->left].right : 0;
-
-        /* As a rule what was on its right still is. */
-        if (next != 0 && doc->items.p[next].clock == s->right_clock &&
-            item_client(&doc->items.p[next]) == c)
-            n->right = next;
-        else
-            n->right = store_item_from(doc, c, s->right_clock);
-        n->item.right_client = c;
-        n->item.right_clock = s->right_clock;
-        collected = collected || item_kind(&doc->items.p[n->right]) == WIRE_GC;
-    }
-    if (collected)
-        n->slot = 0;
-    else if (n->left != 0)
-        n->slot = doc->items.p[n->left].slot;
-    else if (n->right != 0)
-        n->slot = doc->items.p[n->right].slot;
-    else
+/* Finds the neighbours and the parent that the struct was made with. A GC has
+ * no slot, and what names one becomes one. */
+static void resolve(struct ydoc *doc, const struct wire_struct *s, uint32_t client,
+                    struct newcomer *n)
+{
+    resolve_origin(doc, s, client, n);
+    resolve_right(doc, s, client, n);
+    if (n->left == 0 && n->right == 0)
         n->slot = named_slot(doc, s);
+    else if (n->left != 0 && n->right != 0 && item_kind(&doc->items.p[n->right]) == WIRE_GC)
+        n->slot = 0;
+    else
+        n->slot = doc->items.p[n->left != 0 ? n->left : n->right].slot;
 }
 
 /* The first `offset` units are known: the rest follows on them, wherever they
@@ -169,7 +190,7 @@ uint32_t store_start_marks(struct ydoc *doc)
     return doc->mark;
 }
 
-static bool must_walk(const struct ydoc *doc, const struct newcomer *n)
+static inline bool must_walk(const struct ydoc *doc, const struct newcomer *n)
 {
     if (n->left != 0)
         return doc->items.p[n->left].right != n->right;
@@ -319,8 +340,6 @@ static void set_content(struct ydoc *doc, struct item *it, const struct wire_str
     bool replaced;
     uint8_t *to;
 
-    if (s->ref == WIRE_DELETED || s->ref == WIRE_TYPE)
-        return;
     if (offset > 0)
         store_spend(doc, offset);
     if (s->ref == WIRE_EMBED || s->ref == WIRE_FORMAT || s->ref == WIRE_JSON ||
@@ -375,8 +394,8 @@ static void append_item(struct ydoc *doc, uint32_t client, uint32_t h)
     struct client *c = &doc->clients.p[client];
 
     assert(doc->items.p[h].clock == c->state);
-    store_touch(doc, client);
-    c = &doc->clients.p[client];
+    if (c->tx_mark != doc->tx || c->acc_mark != doc->acc)
+        store_touch(doc, client);
     index_append(doc, c, h);
     c->state = item_end(&doc->items.p[h]);
 }
@@ -386,6 +405,7 @@ static void append_gc(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_
     uint32_t h = store_new_item(doc);
     struct item *it = &doc->items.p[h];
 
+    memset(it, 0, sizeof(*it));
     it->clock = clock;
     it->len = len;
     it->client_kind = client << 8 | WIRE_GC;
@@ -469,7 +489,7 @@ static uint32_t place_new_item(struct ydoc *doc, uint32_t client, struct newcome
 void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client)
 {
     uint32_t state = doc->clients.p[client].state;
-    struct newcomer n = {0};
+    struct newcomer n;
 
     assert(state >= s->clock);
     n.offset = state - s->clock;
@@ -479,7 +499,7 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
         return;
     }
     /* Also for a struct that is known already: Yjs splits, and merges again. */
-    resolve(doc, s, &n);
+    resolve(doc, s, client, &n);
     if (n.offset >= s->len)
         return;
     n.item.clock = state;
@@ -493,9 +513,11 @@ void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t cli
     }
     if (must_walk(doc, &n))
         walk_concurrent(doc, &n, s->client);
+    n.item.content = n.item.bytes = 0;
     if (s->ref == WIRE_DELETED)
         n.item.origin_flags |= ITEM_DELETED;
-    set_content(doc, &n.item, s, client, n.offset);
+    else if (s->ref != WIRE_TYPE)
+        set_content(doc, &n.item, s, client, n.offset);
     place_new_item(doc, client, &n, s);
 }
 
@@ -530,7 +552,8 @@ uint32_t store_insert(struct ydoc *doc, const struct neighbours *between,
     uint32_t client = store_add_client(doc, doc->client_id);
     struct newcomer n = own_newcomer(doc, client, between, s);
 
-    set_content(doc, &n.item, s, client, 0);
+    if (s->ref != WIRE_TYPE)
+        set_content(doc, &n.item, s, client, 0);
     return place_new_item(doc, client, &n, s);
 }
 
@@ -545,15 +568,19 @@ uint32_t store_insert_kept(struct ydoc *doc, const struct neighbours *between,
     return place_new_item(doc, client, &n, s);
 }
 
-/* The bytes of `from`, once more: ranges of the slab are nobody's but one item's. */
+/* The bytes of `from`, once more; but formats share them, as the values that they hold are one
+ * object in Yjs (format.c). */
 static void copy_content(struct ydoc *doc, struct item *it, uint32_t from)
 {
     uint32_t bytes = doc->items.p[from].bytes;
 
     if (item_kind(it) == WIRE_TYPE || bytes == 0)
         return;
-    it->content = store_slab_take(doc, bytes);
     it->bytes = bytes;
+    it->content = doc->items.p[from].content;
+    if (item_kind(it) == WIRE_FORMAT)
+        return;
+    it->content = store_slab_take(doc, bytes);
     memcpy(doc->slab.p + it->content, doc->slab.p + doc->items.p[from].content, bytes);
 }
 

@@ -106,6 +106,7 @@ static struct reader *take_reader(struct merger *m)
             return NULL;
         }
     }
+    r->walk.columns = NULL; /* nothing to close yet */
     r->before = NULL;
     r->next = m->open_readers;
     if (r->next != NULL)

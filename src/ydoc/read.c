@@ -1,52 +1,45 @@
 /* read - roots, plain text and JSON out of a document.
  *
- * Everything walks the lists once, from left to right. Types nest without
- * bound in a document and the walk recurses, so below READ_DEPTH_MAX a type is
- * written as null. Of a text's attributes at most ATTRIBUTES_MAX are kept at a
- * time: a peer could otherwise make reading quadratic.
+ * Everything walks the lists once, from left to right. Types that nest too deep
+ * are written as null.
  */
 #include "ydoc/read.h"
 
 #include <string.h>
 
 #include "ydoc/any.h"
-#include "ydoc/store.h"
+#include "ydoc/rich.h"
 
-#define READ_DEPTH_MAX 200
-#define ATTRIBUTES_MAX 256
+#define LIMIT_BYTES ((size_t)64 << 20)
+#define LIMIT_TIMES 16
 
 struct writer {
     const struct ydoc *doc;
     struct ydoc_buf *out;
     enum text_style style;
     unsigned depth;
+    size_t limit; /* of out->len */
 };
+
+size_t read_limit(const struct ydoc *doc, const struct ydoc_buf *out)
+{
+    return out->len + LIMIT_BYTES + LIMIT_TIMES * doc->memory_used;
+}
+
+int read_finish(struct ydoc_buf *out, size_t len_before, size_t limit)
+{
+    if (!out->failed && out->len > limit) {
+        out->len = len_before;
+        return YDOC_ELIMIT;
+    }
+    return ydoc__buf_finish(out, len_before, NULL);
+}
 
 static void write_type_json(struct writer *w, uint32_t type, enum ydoc_kind kind);
 
 static void write_cstr(struct writer *w, const char *s)
 {
     ydoc_buf_append(w->out, s, strlen(s));
-}
-
-static struct ydoc_slice content_of(const struct ydoc *doc, const struct item *it)
-{
-    struct ydoc_slice s = {item_bytes(doc, it), it->bytes};
-
-    return s;
-}
-
-static uint32_t list_start(const struct ydoc *doc, uint32_t type)
-{
-    return doc->slots.p[doc->types.p[type].list].head;
-}
-
-/* The live value of a map slot, or NULL. */
-static const struct item *slot_value(const struct ydoc *doc, uint32_t slot)
-{
-    uint32_t h = doc->slots.p[slot].head;
-
-    return h != 0 && !item_deleted(&doc->items.p[h]) ? &doc->items.p[h] : NULL;
 }
 
 /* ---- roots ---- */
@@ -78,12 +71,12 @@ static enum ydoc_kind kind_of(const struct ydoc *doc, uint32_t type)
         return (enum ydoc_kind)t->ref;
     if (t->formatted)
         return YDOC_KIND_TEXT;
-    for (uint32_t h = list_start(doc, type); h != 0; h = doc->items.p[h].right) {
+    for (uint32_t h = read_list_start(doc, type); h != 0; h = doc->items.p[h].right) {
         if (!item_deleted(&doc->items.p[h]))
             return kind_by_item(doc, &doc->items.p[h]);
     }
     for (uint32_t s = t->first; s != 0; s = doc->slots.p[s].next) {
-        if (slot_value(doc, s) != NULL)
+        if (read_slot_value(doc, s) != NULL)
             return YDOC_KIND_MAP;
     }
     return YDOC_KIND_UNKNOWN;
@@ -102,7 +95,7 @@ bool ydoc_next_root(const struct ydoc *doc, uint32_t *iter, struct ydoc_root *ou
     return true;
 }
 
-static int find_root(const struct ydoc *doc, struct ydoc_slice root, uint32_t *type)
+int read_find_root(const struct ydoc *doc, struct ydoc_slice root, uint32_t *type)
 {
     if (doc->broken)
         return YDOC_EBROKEN;
@@ -112,7 +105,7 @@ static int find_root(const struct ydoc *doc, struct ydoc_slice root, uint32_t *t
 
 static void append_text(const struct ydoc *doc, uint32_t type, struct ydoc_buf *out)
 {
-    for (uint32_t h = list_start(doc, type); h != 0; h = doc->items.p[h].right) {
+    for (uint32_t h = read_list_start(doc, type); h != 0; h = doc->items.p[h].right) {
         const struct item *it = &doc->items.p[h];
 
         if (item_kind(it) == WIRE_STRING && !item_deleted(it))
@@ -120,16 +113,22 @@ static void append_text(const struct ydoc *doc, uint32_t type, struct ydoc_buf *
     }
 }
 
-int ydoc_read_text(const struct ydoc *doc, struct ydoc_slice root, struct ydoc_buf *out)
+int ydoc__read_text(const struct ydoc *doc, uint32_t type, struct ydoc_buf *out)
 {
     size_t len_before = out->len;
+
+    append_text(doc, type, out);
+    return ydoc__buf_finish(out, len_before, NULL);
+}
+
+int ydoc_read_text(const struct ydoc *doc, struct ydoc_slice root, struct ydoc_buf *out)
+{
     uint32_t type;
-    int rc = find_root(doc, root, &type);
+    int rc = read_find_root(doc, root, &type);
 
     if (rc != 0)
         return rc;
-    append_text(doc, type, out);
-    return ydoc__buf_finish(out, len_before, NULL);
+    return ydoc__read_text(doc, type, out);
 }
 
 /* ---- values ---- */
@@ -157,7 +156,7 @@ static void write_bytes(struct writer *w, struct ydoc_slice bytes)
 /* Content of one element. */
 static void write_single(struct writer *w, const struct item *it)
 {
-    struct ydoc_slice body = content_of(w->doc, it);
+    struct ydoc_slice body = read_content(w->doc, it);
 
     switch (item_kind(it)) {
     case WIRE_BINARY:
@@ -198,7 +197,7 @@ static void write_characters(struct writer *w, struct ydoc_slice text, uint32_t 
 /* The elements of an item from number `from` on, with commas between. */
 static void write_elements(struct writer *w, const struct item *it, uint32_t from, bool *first)
 {
-    struct ydoc_slice body = content_of(w->doc, it);
+    struct ydoc_slice body = read_content(w->doc, it);
     struct lib0_reader r;
 
     if (item_kind(it) == WIRE_STRING) {
@@ -235,10 +234,10 @@ static void write_list(struct writer *w, uint32_t type)
     bool first = true;
 
     write_cstr(w, "[");
-    for (uint32_t h = list_start(w->doc, type); h != 0; h = w->doc->items.p[h].right) {
+    for (uint32_t h = read_list_start(w->doc, type); h != 0; h = w->doc->items.p[h].right) {
         const struct item *it = &w->doc->items.p[h];
 
-        if (!item_deleted(it) && item_countable(it))
+        if (!item_deleted(it) && item_countable(it) && w->out->len <= w->limit)
             write_elements(w, it, 0, &first);
     }
     write_cstr(w, "]");
@@ -247,135 +246,125 @@ static void write_list(struct writer *w, uint32_t type)
 static bool has_values(const struct ydoc *doc, uint32_t type)
 {
     for (uint32_t s = doc->types.p[type].first; s != 0; s = doc->slots.p[s].next) {
-        if (slot_value(doc, s) != NULL)
+        if (read_slot_value(doc, s) != NULL)
             return true;
     }
     return false;
+}
+
+void read_members(const struct ydoc *doc, uint32_t type, struct ydoc_buf *members)
+{
+    struct json_member *v;
+    size_t n = 0;
+
+    for (int index = 1; index >= 0; index--) {
+        for (uint32_t s = doc->types.p[type].first; s != 0; s = doc->slots.p[s].next) {
+            struct json_member m = {.key = store_key(doc, doc->slots.p[s].key), .number = s};
+
+            if (read_slot_value(doc, s) != NULL && json_is_index(m.key) == (index == 1))
+                ydoc_buf_append(members, &m, sizeof(m));
+        }
+        v = read_members_of(members, &n);
+        if (index == 1)
+            json_sort_members(v, n, json_compare_index);
+    }
 }
 
 /* The value of a key is the last element of its item. */
 static void write_map(struct writer *w, uint32_t type)
 {
     bool first_member = true;
+    struct ydoc_buf members;
+    struct json_member *v;
+    size_t n;
 
+    ydoc_buf_init(&members, &w->out->alloc);
+    read_members(w->doc, type, &members);
+    v = read_members_of(&members, &n);
     write_cstr(w, "{");
-    for (uint32_t s = w->doc->types.p[type].first; s != 0; s = w->doc->slots.p[s].next) {
-        const struct item *it = slot_value(w->doc, s);
+    for (size_t i = 0; i < n && w->out->len <= w->limit; i++) {
+        const struct item *it = read_slot_value(w->doc, v[i].number);
         bool first = true;
 
-        if (it == NULL || !item_countable(it))
+        if (!item_countable(it))
             continue;
         write_cstr(w, first_member ? "" : ",");
         first_member = false;
-        text_write_string(w->out, store_key(w->doc, w->doc->slots.p[s].key));
+        text_write_string(w->out, v[i].key);
         write_cstr(w, ":");
         write_elements(w, it, it->len - 1, &first);
     }
     write_cstr(w, "}");
+    if (members.failed)
+        w->out->failed = true;
+    ydoc_buf_fini(&members);
+}
+
+void read_write_json(struct ydoc_buf *out, struct ydoc_slice json)
+{
+    struct ydoc_slice s = json;
+
+    if (json_is(s, "undefined"))
+        ydoc_buf_append(out, "null", 4);
+    else
+        ydoc_buf_append(out, s.p, s.len);
+}
+
+void read_write_last(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
+                     unsigned depth)
+{
+    struct writer w = {doc, out, TEXT_PLAIN, depth, read_limit(doc, out)};
+    bool first = true;
+
+    write_elements(&w, it, it->len - 1, &first);
 }
 
 /* ---- text ---- */
 
-struct attribute {
-    struct ydoc_slice key, value;
-};
-
-struct attributes {
-    struct attribute v[ATTRIBUTES_MAX];
+static void end_op(struct writer *w, const struct rich *r)
+{
     size_t n;
-};
+    const struct rich_attribute *a = rich_attributes(r, &n);
 
-static bool slice_equals(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
-static void apply_format(struct attributes *a, struct ydoc_slice body)
-{
-    struct attribute f;
-    struct lib0_reader r;
-    size_t i = 0;
-
-    lib0_reader_init(&r, body.p, body.len);
-    f.key = lib0_read_varbytes(&r);
-    f.value = lib0_read_varbytes(&r);
-    while (i < a->n && !slice_equals(a->v[i].key, f.key))
-        i++;
-    if (f.value.len == 4 && memcmp(f.value.p, "null", 4) == 0) {
-        if (i < a->n)
-            memmove(&a->v[i], &a->v[i + 1], (--a->n - i) * sizeof(f));
-    } else if (i < ATTRIBUTES_MAX) {
-        a->v[i] = f;
-        a->n += i == a->n;
-    }
-}
-
-static void end_op(struct writer *w, const struct attributes *a)
-{
-    if (a->n > 0) {
+    if (n > 0) {
         write_cstr(w, ",\"attributes\":{");
-        for (size_t i = 0; i < a->n; i++) {
+        for (size_t i = 0; i < n; i++) {
             write_cstr(w, i > 0 ? "," : "");
-            text_write_string(w->out, a->v[i].key);
+            text_write_string(w->out, a[i].key);
             write_cstr(w, ":");
-            write_json_text(w, a->v[i].value);
+            write_json_text(w, a[i].value);
         }
         write_cstr(w, "}");
     }
     write_cstr(w, "}");
 }
 
-static void write_text_op(struct writer *w, struct ydoc_buf *text, const struct attributes *a,
-                          bool *first)
-{
-    if (text->len == 0)
-        return;
-    write_cstr(w, *first ? "{\"insert\":" : ",{\"insert\":");
-    *first = false;
-    text_write_string(w->out, ydoc_buf_slice(text));
-    end_op(w, a);
-    ydoc_buf_reset(text);
-}
-
-/* Y.Text's toDelta(): an op ends wherever a format item stands. */
+/* Y.Text's toDelta(). */
 static void write_delta(struct writer *w, uint32_t type)
 {
-    struct attributes a;
-    struct ydoc_buf text;
+    struct rich r;
     bool first = true;
 
-    a.n = 0;
-    ydoc_buf_init(&text, &w->out->alloc);
+    rich_init(&r, w->doc, type, &w->out->alloc);
     write_cstr(w, "[");
-    for (uint32_t h = list_start(w->doc, type); h != 0; h = w->doc->items.p[h].right) {
-        const struct item *it = &w->doc->items.p[h];
-        uint8_t kind = item_kind(it);
-
-        if (item_deleted(it))
-            continue;
-        if (kind == WIRE_STRING) {
-            ydoc_buf_append(&text, w->doc->slab.p + it->content, it->bytes);
-        } else if (kind == WIRE_FORMAT) {
-            write_text_op(w, &text, &a, &first);
-            apply_format(&a, content_of(w->doc, it));
-        } else if (kind == WIRE_EMBED || kind == WIRE_TYPE) {
-            write_text_op(w, &text, &a, &first);
-            write_cstr(w, first ? "{\"insert\":" : ",{\"insert\":");
-            first = false;
-            write_single(w, it);
-            end_op(w, &a);
-        }
+    while (w->out->len <= w->limit && rich_next(&r)) {
+        write_cstr(w, first ? "{\"insert\":" : ",{\"insert\":");
+        first = false;
+        if (r.embed != NULL)
+            write_single(w, r.embed);
+        else
+            text_write_string(w->out, ydoc_buf_slice(&r.text));
+        end_op(w, &r);
     }
-    write_text_op(w, &text, &a, &first);
     write_cstr(w, "]");
-    if (text.failed)
+    if (rich_failed(&r))
         w->out->failed = true;
-    ydoc_buf_fini(&text);
+    rich_fini(&r);
 }
 
 static bool is_plain_text(const struct ydoc *doc, uint32_t type)
 {
-    for (uint32_t h = list_start(doc, type); h != 0; h = doc->items.p[h].right) {
+    for (uint32_t h = read_list_start(doc, type); h != 0; h = doc->items.p[h].right) {
         const struct item *it = &doc->items.p[h];
 
         if (!item_deleted(it) && item_kind(it) != WIRE_STRING)
@@ -402,95 +391,14 @@ static void write_plain_text(struct writer *w, uint32_t type)
 
 /* ---- XML ---- */
 
-static void write_escaped(struct ydoc_buf *out, struct ydoc_slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        const char *escape = s.p[i] == '<'   ? "&lt;"
-                             : s.p[i] == '>' ? "&gt;"
-                             : s.p[i] == '&' ? "&amp;"
-                             : s.p[i] == '"' ? "&quot;"
-                                             : NULL;
-
-        if (escape != NULL)
-            ydoc_buf_append(out, escape, strlen(escape));
-        else
-            lib0_write_u8(out, s.p[i]);
-    }
-}
-
-/* Attributes are strings as a rule; another value is written as its JSON. */
-static void write_xml_attributes(struct writer *w, uint32_t type, struct ydoc_buf *xml)
-{
-    for (uint32_t s = w->doc->types.p[type].first; s != 0; s = w->doc->slots.p[s].next) {
-        const struct item *it = slot_value(w->doc, s);
-        struct ydoc_buf value;
-        struct writer inner = *w;
-        bool first = true;
-
-        if (it == NULL || !item_countable(it))
-            continue;
-        ydoc_buf_init(&value, &xml->alloc);
-        inner.out = &value;
-        if (item_kind(it) == WIRE_ANY && it->len == 1 && w->doc->slab.p[it->content] == 119) {
-            struct lib0_reader r;
-            struct ydoc_slice text;
-
-            lib0_reader_init(&r, w->doc->slab.p + it->content + 1, it->bytes - 1);
-            text = lib0_read_varbytes(&r);
-            ydoc_buf_append(&value, text.p, text.len);
-        } else {
-            write_elements(&inner, it, it->len - 1, &first);
-        }
-        lib0_write_u8(xml, ' ');
-        write_escaped(xml, store_key(w->doc, w->doc->slots.p[s].key));
-        ydoc_buf_append(xml, "=\"", 2);
-        write_escaped(xml, ydoc_buf_slice(&value));
-        lib0_write_u8(xml, '"');
-        ydoc_buf_fini(&value);
-    }
-}
-
-static void write_xml(struct writer *w, uint32_t type, struct ydoc_buf *xml)
-{
-    const struct type *t = &w->doc->types.p[type];
-    bool element = t->ref == YDOC_KIND_XML_ELEMENT || t->ref == YDOC_KIND_XML_HOOK;
-
-    if (++w->depth > READ_DEPTH_MAX) {
-        w->depth--;
-        return;
-    }
-    if (element) {
-        lib0_write_u8(xml, '<');
-        write_escaped(xml, store_key(w->doc, t->name));
-        write_xml_attributes(w, type, xml);
-        lib0_write_u8(xml, '>');
-    }
-    for (uint32_t h = list_start(w->doc, type); h != 0; h = w->doc->items.p[h].right) {
-        const struct item *it = &w->doc->items.p[h];
-
-        if (item_deleted(it))
-            continue;
-        if (item_kind(it) == WIRE_STRING)
-            write_escaped(xml, content_of(w->doc, it));
-        else if (item_kind(it) == WIRE_TYPE)
-            write_xml(w, it->content, xml);
-    }
-    if (element) {
-        ydoc_buf_append(xml, "</", 2);
-        write_escaped(xml, store_key(w->doc, t->name));
-        lib0_write_u8(xml, '>');
-    }
-    w->depth--;
-}
-
 static void write_xml_string(struct writer *w, uint32_t type)
 {
     struct ydoc_buf xml;
 
     ydoc_buf_init(&xml, &w->out->alloc);
-    write_xml(w, type, &xml);
-    text_write_string(w->out, ydoc_buf_slice(&xml));
-    if (xml.failed)
+    if (ydoc__read_xml(w->doc, type, true, &xml) == 0)
+        text_write_string(w->out, ydoc_buf_slice(&xml));
+    else
         w->out->failed = true;
     ydoc_buf_fini(&xml);
 }
@@ -500,7 +408,8 @@ static void write_xml_string(struct writer *w, uint32_t type)
 static void write_tagged_element(struct writer *w, uint32_t type)
 {
     write_cstr(w, "{\"$el\":");
-    if (w->doc->types.p[type].name != 0)
+    /* A root's name is not a node's. */
+    if (w->doc->types.p[type].item != 0)
         text_write_string(w->out, store_key(w->doc, w->doc->types.p[type].name));
     else
         write_cstr(w, "\"UNDEFINED\"");
@@ -578,18 +487,32 @@ static void write_type_json(struct writer *w, uint32_t type, enum ydoc_kind kind
     w->depth--;
 }
 
+int ydoc__read_type(const struct ydoc *doc, uint32_t type, enum ydoc_kind kind,
+                    enum text_style style, struct ydoc_buf *out)
+{
+    struct writer w = {doc, out, style, 0, read_limit(doc, out)};
+    size_t len_before = out->len;
+
+    write_type_json(&w, type, kind == YDOC_KIND_UNKNOWN ? kind_of(doc, type) : kind);
+    return read_finish(out, len_before, w.limit);
+}
+
+int ydoc__read_delta(const struct ydoc *doc, uint32_t type, struct ydoc_buf *out)
+{
+    struct writer w = {doc, out, TEXT_PLAIN, 0, read_limit(doc, out)};
+    size_t len_before = out->len;
+
+    write_delta(&w, type);
+    return read_finish(out, len_before, w.limit);
+}
+
 int ydoc__read_root(const struct ydoc *doc, struct ydoc_slice root, enum ydoc_kind kind,
                     enum text_style style, struct ydoc_buf *out)
 {
-    struct writer w = {doc, out, style, 0};
-    size_t len_before = out->len;
     uint32_t type;
-    int rc = find_root(doc, root, &type);
+    int rc = read_find_root(doc, root, &type);
 
-    if (rc != 0)
-        return rc;
-    write_type_json(&w, type, kind == YDOC_KIND_UNKNOWN ? kind_of(doc, type) : kind);
-    return ydoc__buf_finish(out, len_before, NULL);
+    return rc != 0 ? rc : ydoc__read_type(doc, type, kind, style, out);
 }
 
 int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydoc_kind kind,
@@ -598,9 +521,17 @@ int ydoc_read_root_json(const struct ydoc *doc, struct ydoc_slice root, enum ydo
     return ydoc__read_root(doc, root, kind, TEXT_PLAIN, out);
 }
 
+int ydoc_read_delta(const struct ydoc *doc, struct ydoc_slice root, struct ydoc_buf *out)
+{
+    uint32_t type;
+    int rc = read_find_root(doc, root, &type);
+
+    return rc != 0 ? rc : ydoc__read_delta(doc, type, out);
+}
+
 int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out)
 {
-    struct writer w = {doc, out, TEXT_PLAIN, 0};
+    struct writer w = {doc, out, TEXT_PLAIN, 0, read_limit(doc, out)};
     size_t len_before = out->len;
     struct ydoc_root root;
     uint32_t iter = 0;
@@ -615,5 +546,5 @@ int ydoc_read_json(const struct ydoc *doc, struct ydoc_buf *out)
         write_type_json(&w, doc->roots.p[iter - 1], root.kind);
     }
     write_cstr(&w, "}");
-    return ydoc__buf_finish(out, len_before, NULL);
+    return read_finish(out, len_before, w.limit);
 }

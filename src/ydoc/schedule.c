@@ -13,6 +13,8 @@
 
 #include <assert.h>
 
+#include "ydoc/quick.h"
+
 /* The next struct of a source, and the source as it is after it. */
 struct head {
     struct wire_struct s;
@@ -88,27 +90,71 @@ static void drop_repeated(struct ydoc *doc)
     doc->sources.n = n;
 }
 
-struct lib0_reader schedule_load(struct ydoc *doc, const uint8_t *update, size_t len,
-                                 size_t deletes_at)
+/* Enough for the people of one document; who has more waits a little longer. */
+#define NOTES_MAX 1024u
+
+void schedule_make_notes(struct ydoc *doc, const uint8_t *update, size_t len)
 {
     struct lib0_reader r;
     uint64_t n;
 
+    doc->notes.n = 0;
+    if (len == 0 || update[0] <= 1)
+        return;
+    lib0_reader_init(&r, update, len);
+    n = lib0_read_varuint(&r);
+    if (n > NOTES_MAX)
+        n = NOTES_MAX;
+    if (n > len / 3)
+        n = len / 3;
+    if (n <= doc->notes.cap)
+        return;
+    schedule_forget_notes(doc);
+    doc->notes.v = store_resize(doc, NULL, 0, (size_t)n * sizeof(*doc->notes.v));
+    doc->notes.cap = doc->notes.v != NULL ? (uint32_t)n : 0;
+}
+
+void schedule_forget_notes(struct ydoc *doc)
+{
+    store_resize(doc, doc->notes.v, doc->notes.cap * sizeof(*doc->notes.v), 0);
+    doc->notes.v = NULL;
+    doc->notes.n = doc->notes.cap = 0;
+}
+
+/* Passes over the section that `s` stands for. */
+static void pass_section(struct lib0_reader *r, struct wire_section *s)
+{
+    struct wire_struct unused;
+
+    while (quick_next(r, s, &unused) || wire_next(r, s, &unused, WIRE_NESTING_OURS))
+        ;
+}
+
+struct lib0_reader schedule_load(struct ydoc *doc, const uint8_t *update, size_t len,
+                                 size_t deletes_at)
+{
+    uint32_t noted = deletes_at > 0 ? doc->notes.n : 0;
+    struct lib0_reader r;
+    uint64_t sections;
+
     doc->sources.n = 0;
     lib0_reader_init(&r, update, len);
-    for (n = lib0_read_varuint(&r); n > 0; n--) {
+    sections = lib0_read_varuint(&r);
+    for (uint64_t i = 0; i < sections; i++) {
         struct wire_section section;
-        struct wire_struct s;
 
-        wire_read_section(&r, &section);
+        if (i < noted) {
+            section = doc->notes.v[i];
+            r.p = section.p;
+        } else {
+            wire_read_section(&r, &section);
+        }
         if (section.left > 0)
             add_source(doc, &section);
-        if (n == 1 && deletes_at > 0) {
+        if (i + 1 == sections && deletes_at > 0)
             r.p = r.base + deletes_at;
-            break;
-        }
-        while (wire_next(&r, &section, &s, WIRE_NESTING_OURS))
-            ;
+        else if (i + 1 >= noted)
+            pass_section(&r, &section);
     }
     assert(r.why == NULL);
     sort_sources(doc->sources.p, doc->sources.n);
@@ -124,10 +170,7 @@ static bool peek(const struct run *run, uint32_t source, struct head *head)
     if (src->blocked || src->left == 0)
         return false;
     lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
-    head->after.p = src->p;
-    head->after.client = src->client;
-    head->after.clock = src->clock;
-    head->after.left = src->left;
+    head->after = wire_section_at(src->client, src->p, src->clock, src->left);
     if (wire_next(&r, &head->after, &head->s, WIRE_NESTING_OURS))
         return true;
     assert(r.why == NULL);
@@ -174,22 +217,26 @@ uint32_t schedule_state_of(const struct run *run, uint64_t client)
     return number == CLIENT_UNKNOWN ? 0 : run->doc->clients.p[number].state;
 }
 
-/* Yjs's getMissing, first half: the first other client that must go ahead. */
-static bool find_missing(const struct run *run, const struct wire_struct *s, uint64_t *client)
+/* Yjs's getMissing, first half: the first other client that must go ahead, and
+ * the clock of it that is needed. */
+static bool find_missing(const struct run *run, const struct wire_struct *s, struct missing *m)
 {
     if (s->ref == WIRE_GC)
         return false;
-    *client = s->origin_client;
-    if ((s->info & WIRE_HAS_ORIGIN) && *client != s->client &&
-        s->origin_clock >= schedule_state_of(run, *client))
+    m->client = s->origin_client;
+    m->clock = s->origin_clock;
+    if ((s->info & WIRE_HAS_ORIGIN) && m->client != s->client &&
+        m->clock >= schedule_state_of(run, m->client))
         return true;
-    *client = s->right_client;
-    if ((s->info & WIRE_HAS_RIGHT) && *client != s->client &&
-        s->right_clock >= schedule_state_of(run, *client))
+    m->client = s->right_client;
+    m->clock = s->right_clock;
+    if ((s->info & WIRE_HAS_RIGHT) && m->client != s->client &&
+        m->clock >= schedule_state_of(run, m->client))
         return true;
-    *client = s->parent_client;
-    return !wire_has_ids(s) && !s->root && *client != s->client &&
-           s->parent_clock >= schedule_state_of(run, *client);
+    m->client = s->parent_client;
+    m->clock = s->parent_clock;
+    return !wire_has_ids(s) && !s->root && m->client != s->client &&
+           m->clock >= schedule_state_of(run, m->client);
 }
 
 static void note_missing(const struct run *run, uint64_t client, uint32_t clock)
@@ -215,15 +262,58 @@ static void push(const struct run *run, uint32_t source)
     run->doc->sources.p[source].stacked = true;
 }
 
+/* Names nothing but what its own client did before. */
+static bool is_self_contained(const struct wire_struct *s)
+{
+    return s->ref == WIRE_GC ||
+           (wire_has_ids(s) && (!(s->info & WIRE_HAS_ORIGIN) || s->origin_client == s->client) &&
+            (!(s->info & WIRE_HAS_RIGHT) || s->right_client == s->client));
+}
+
+static void integrate_struct(const struct run *run, struct source *src, const struct wire_struct *s)
+{
+    if (src->number == CLIENT_UNKNOWN)
+        src->number = store_add_client(run->doc, src->client);
+    store_integrate(run->doc, s, src->number);
+}
+
+/* Integrates the source's structs while nothing is in their way and `clock` is
+ * not reached: most of an update without looking up and putting down where it
+ * stands. The struct that stops it is the source's next one. */
+static void run_ahead(const struct run *run, uint32_t source, uint32_t clock)
+{
+    struct source *src = &run->doc->sources.p[source];
+    struct wire_section section, before;
+    struct wire_struct s;
+    struct lib0_reader r;
+    struct missing needed;
+
+    if (src->blocked || src->left < 2)
+        return;
+    section = before = wire_section_at(src->client, src->p, src->clock, src->left);
+    lib0_reader_init(&r, src->p, (size_t)(run->end - src->p));
+    while (src->state <= clock &&
+           (quick_next(&r, &section, &s) || wire_next(&r, &section, &s, WIRE_NESTING_OURS)) &&
+           s.ref != WIRE_SKIP && s.clock <= src->state &&
+           (is_self_contained(&s) || !find_missing(run, &s, &needed))) {
+        if (!run->dry)
+            integrate_struct(run, src, &s);
+        if (section.clock > src->state)
+            src->state = section.clock;
+        before = section;
+    }
+    assert(r.why == NULL);
+    src->p = before.p;
+    src->clock = before.clock;
+    src->left = before.left;
+}
+
 static void integrate_head(const struct run *run, uint32_t source, const struct head *head)
 {
     struct source *src = &run->doc->sources.p[source];
 
-    if (!run->dry) {
-        if (src->number == CLIENT_UNKNOWN)
-            src->number = store_add_client(run->doc, src->client);
-        store_integrate(run->doc, &head->s, src->number);
-    }
+    if (!run->dry)
+        integrate_struct(run, src, &head->s);
     if (head->s.clock + head->s.len > src->state)
         src->state = head->s.clock + head->s.len;
     advance(run, source, head);
@@ -235,7 +325,7 @@ static bool step(struct run *run, uint32_t *source, const struct head *head)
 {
     struct ydoc *doc = run->doc;
     const struct source *src = &doc->sources.p[*source];
-    uint64_t needed;
+    struct missing needed;
     uint32_t other;
     struct head unused;
 
@@ -254,13 +344,18 @@ static bool step(struct run *run, uint32_t *source, const struct head *head)
         return false;
     }
     push(run, *source);
-    other = find_source(doc, needed);
+    other = find_source(doc, needed.client);
     /* Two clients that wait for each other wait for ever. */
     if (other == doc->sources.n || doc->sources.p[other].stacked || !peek(run, other, &unused)) {
-        note_missing(run, needed, schedule_state_of(run, needed));
+        note_missing(run, needed.client, schedule_state_of(run, needed.client));
         block_stack(run);
         return false;
     }
+    /* The one that waits would be looked at after each struct of the other, and
+     * wait on. */
+    run_ahead(run, other, needed.clock);
+    if (doc->sources.p[other].state > needed.clock || !peek(run, other, &unused))
+        return false;
     *source = other;
     return true;
 }
@@ -275,6 +370,7 @@ static bool next_source(struct run *run, uint32_t *source, struct head *head)
         return peek(run, *source, head);
     }
     for (; run->target < doc->sources.n; run->target++) {
+        run_ahead(run, run->target, UINT32_MAX);
         if (peek(run, run->target, head)) {
             *source = run->target;
             return true;

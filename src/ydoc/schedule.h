@@ -12,6 +12,11 @@ struct run {
     uint32_t blocked;   /* how many cannot go on */
 };
 
+/* Room to note where an update's sections begin while it is checked; none if it
+ * has one section, or if there is no memory. */
+void schedule_make_notes(struct ydoc *doc, const uint8_t *update, size_t len);
+void schedule_forget_notes(struct ydoc *doc);
+
 /* Collects the update's sections in doc->sources; returns the reader at the
  * delete set, which is at `deletes_at` if that is not 0. */
 struct lib0_reader schedule_load(struct ydoc *doc, const uint8_t *update, size_t len,

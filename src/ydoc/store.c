@@ -64,14 +64,12 @@ uint32_t store_new_item(struct ydoc *doc)
     if (h != 0) {
         doc->items_free = doc->items.p[h].right;
     } else {
-        struct item none = {0};
-
+        if (doc->items.n == doc->items.cap)
+            VEC_RESERVE(doc, doc->items, doc->items.n == 0 ? 2 : 1);
         if (doc->items.n == 0)
-            VEC_PUSH(doc, doc->items, none);
-        h = doc->items.n;
-        VEC_PUSH(doc, doc->items, none);
+            memset(&doc->items.p[doc->items.n++], 0, sizeof(struct item));
+        h = doc->items.n++;
     }
-    memset(&doc->items.p[h], 0, sizeof(struct item));
     doc->items_live++;
     return h;
 }
@@ -215,11 +213,11 @@ uint32_t store_split(struct ydoc *doc, struct client *c, struct place *place, ui
     return rh;
 }
 
-/* Room to keep behind a text that grows: as much again, so that growing by one
- * character at a time copies every byte a constant number of times. */
+/* Room to keep behind a text that grows: half as much again, so that growing by
+ * one character at a time copies every byte a constant number of times. */
 static uint32_t room_for(uint32_t bytes)
 {
-    return bytes < 16 ? 16 : bytes;
+    return bytes < 32 ? 16 : bytes / 2;
 }
 
 static void append_bytes(struct ydoc *doc, struct item *left, const struct item *right)
@@ -258,51 +256,93 @@ void store_join_content(struct ydoc *doc, struct item *left, const struct item *
     }
 }
 
-/* In client order, so that what may be joined one day lies side by side. */
-void store_compact_slab(struct ydoc *doc)
+/* The room to keep behind a client's last item when the slab is written anew.
+ * Room that is as large as the day it was given has not been typed into. */
+static uint32_t room_to_keep(const struct client *c, const struct item *last)
 {
+    uint32_t end = last->content + last->bytes;
+
+    if (item_kind(last) != WIRE_STRING || last->bytes == 0 || c->room_end < end ||
+        c->room_end - end >= room_for(last->bytes))
+        return 0;
+    return room_for(last->bytes);
+}
+
+/* Where the contents go. The first of two walks only finds out the size. */
+struct compaction {
     uint8_t *slab;
-    uint32_t n = 0, cap = 0;
+    uint64_t n;
+    uint32_t room; /* of n */
+    bool keep_room, moving;
+};
 
-    for (uint32_t h = 1; h < doc->clients.n + 1; h++)
-        doc->clients.p[h - 1].room_end = 0;
-    for (uint32_t k = 0; k < doc->clients.n; k++) {
-        struct place at = {0, 0};
+static void compact_client(struct ydoc *doc, struct client *c, struct compaction *to)
+{
+    struct place at = {0, 0};
+    struct item *it;
 
-        do {
-            const struct item *it;
-
-            if (doc->clients.p[k].state == 0)
-                break;
-            it = &doc->items.p[index_at(&doc->clients.p[k], at)];
-            if (item_kind(it) != WIRE_TYPE)
-                cap += it->bytes;
-        } while (index_next(&doc->clients.p[k], &at));
-    }
-    slab = store_resize(doc, NULL, 0, cap);
-    if (slab == NULL && cap > 0)
+    if (c->state == 0)
         return;
+    do {
+        it = &doc->items.p[index_at(c, at)];
+        if (item_kind(it) == WIRE_TYPE || it->bytes == 0)
+            continue;
+        if (to->moving) {
+            memcpy(to->slab + to->n, doc->slab.p + it->content, it->bytes);
+            it->content = (uint32_t)to->n;
+        }
+        to->n += it->bytes;
+    } while (index_next(c, &at));
+}
+
+/* In client order, so that what may be joined one day lies side by side. */
+static void compact(struct ydoc *doc, struct compaction *to)
+{
     for (uint32_t k = 0; k < doc->clients.n; k++) {
-        struct place at = {0, 0};
+        struct client *c = &doc->clients.p[k];
+        struct place at;
+        uint32_t room = 0;
 
-        do {
-            struct item *it;
-
-            if (doc->clients.p[k].state == 0)
-                break;
-            it = &doc->items.p[index_at(&doc->clients.p[k], at)];
-            if (item_kind(it) == WIRE_TYPE || it->bytes == 0)
-                continue;
-            memcpy(slab + n, doc->slab.p + it->content, it->bytes);
-            it->content = n;
-            n += it->bytes;
-        } while (index_next(&doc->clients.p[k], &at));
+        if (to->keep_room && c->room_end > 0)
+            room = room_to_keep(c, &doc->items.p[index_last(c, &at)]);
+        compact_client(doc, c, to);
+        to->n += room;
+        to->room += room;
+        if (to->moving)
+            c->room_end = room > 0 ? (uint32_t)to->n : 0;
     }
+}
+
+void store_compact_slab(struct ydoc *doc, bool keep_room)
+{
+    struct compaction size = {NULL, 0, 0, keep_room, false};
+    struct compaction to = {NULL, 0, 0, keep_room, true};
+
+    compact(doc, &size);
+    if (size.n > UINT32_MAX)
+        return;
+    to.slab = store_resize(doc, NULL, 0, (size_t)size.n);
+    if (to.slab == NULL && size.n > 0)
+        return;
+    compact(doc, &to);
     VEC_FREE(doc, doc->slab);
-    doc->slab.p = slab;
-    doc->slab.n = n;
-    doc->slab.cap = cap;
-    doc->slab_waste = 0;
+    doc->slab.p = to.slab;
+    doc->slab.n = doc->slab.cap = (uint32_t)size.n;
+    doc->slab_waste = doc->slab_room = size.room;
+}
+
+/* The walk over all items has to be worth it, and the room that was left the
+ * last time is no reason to do it again. */
+void store_compact_if_worth(struct ydoc *doc)
+{
+    /* Formats may share a range, which is then counted when each of them goes. */
+    uint64_t worth = doc->slab.n > doc->slab_waste ? doc->slab.n - doc->slab_waste : 0;
+
+    if (worth < doc->items_live)
+        worth = doc->items_live;
+    if (doc->slab_waste > 4096 + (uint64_t)doc->slab_room &&
+        doc->slab_waste - doc->slab_room > worth)
+        store_compact_slab(doc, true);
 }
 
 /* ---- clients ---- */

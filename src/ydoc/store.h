@@ -202,6 +202,7 @@ struct ydoc {
     uint32_t items_live;
     VEC(uint8_t) slab;
     uint32_t slab_waste; /* bytes in it that nothing refers to */
+    uint32_t slab_room;  /* of which the last compaction left so much on purpose */
     uint32_t longest;    /* units of the longest content whose cutting is a walk */
 
     VEC(struct client) clients;
@@ -257,6 +258,7 @@ struct ydoc {
     VEC(uint32_t) marks; /* per item, for walks that number what they pass */
     uint32_t mark;
     VEC(uint32_t) work;
+    struct wire_notes notes;        /* of the update that is being applied */
     VEC(struct deletion) deletions; /* types whose content is being deleted */
     VEC(struct source) sources;
     VEC(uint32_t) stack; /* of sources */
@@ -325,7 +327,7 @@ static inline const uint8_t *item_bytes(const struct ydoc *doc, const struct ite
 {
     return it->bytes == 0 ? NULL : doc->slab.p + it->content;
 }
-uint32_t store_new_item(struct ydoc *doc); /* zeroed */
+uint32_t store_new_item(struct ydoc *doc); /* the caller fills it whole */
 void store_free_item(struct ydoc *doc, uint32_t h);
 /* Drops the content's bytes. */
 void store_drop_content(struct ydoc *doc, struct item *it);
@@ -339,7 +341,9 @@ bool store_slab_try(struct ydoc *doc, uint32_t n);
 /* Joins the content of `right` to that of `left`, which is the one before it. */
 void store_join_content(struct ydoc *doc, struct item *left, const struct item *right,
                         bool left_is_last);
-void store_compact_slab(struct ydoc *doc);
+/* Writes the slab anew without waste, but for room where somebody types. */
+void store_compact_slab(struct ydoc *doc, bool keep_room);
+void store_compact_if_worth(struct ydoc *doc);
 
 /* ---- clients ---- */
 #define CLIENT_UNKNOWN UINT32_MAX
@@ -454,16 +458,23 @@ void store_forget_redone(struct ydoc *doc, const struct item *it);
 uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t clock,
                              uint32_t *diff);
 
+/* ---- spans.c ---- */
+void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
+
 /* ---- collect.c ---- */
 /* Yjs's end of a transaction: garbage collection and merging. */
 void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
 /* Yjs's sortAndMergeDeleteSet, by client too; returns how many are left. */
-uint32_t store_merge_spans(struct span *v, uint32_t n);
+uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n);
 void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
 
-/* ---- encode.c ---- */
+/* ---- encode_item.c, encode.c ---- */
+void store_write_item(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
+                      uint32_t offset, enum wire_version version); /* V1 or OURS */
+/* Points into the document. */
+void store_item_struct(const struct ydoc *doc, const struct item *it, struct wire_struct *s);
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
@@ -476,6 +487,12 @@ struct doc_update {
     enum wire_version version;
 };
 void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out);
+/* A client's structs that start below a clock, from the first one on, as a section
+ * of an update OURS. */
+void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
+                       struct ydoc_buf *out);
+/* Everything that is deleted, clients descending. */
+void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
 /* ydoc_apply_v1 of an update that is OURS and has been checked. */

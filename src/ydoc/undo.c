@@ -186,7 +186,7 @@ static void take_insertions(struct ydoc_undo *undo, const struct tx *tx)
         }
     }
     if (to->spans.n > 0)
-        to->spans.n = store_merge_spans(to->spans.p, to->spans.n);
+        to->spans.n = store_merge_spans(doc, to->spans.p, to->spans.n);
     for (uint32_t i = 0; i < to->spans.n; i++) {
         if (to->spans.p[i].len > 0)
             to->spans.p[n++] = to->spans.p[i];

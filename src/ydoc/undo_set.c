@@ -158,7 +158,7 @@ void undo_set_merge(struct ydoc *doc, struct id_set *set, struct ids more)
     }
     VEC_RESERVE(doc, set->spans, more.n);
     memcpy(set->spans.p + n, more.spans, more.n * sizeof(struct span));
-    set->spans.n = store_merge_spans(set->spans.p, n + more.n);
+    set->spans.n = store_merge_spans(doc, set->spans.p, n + more.n);
 }
 
 static void each_of_range(struct ydoc_undo *undo, const struct span *range,

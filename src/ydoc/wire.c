@@ -3,8 +3,9 @@
  */
 #include "ydoc/wire.h"
 
-#include <assert.h>
 #include <string.h>
+
+#include "ydoc/quick.h"
 
 #define CLOCK_MAX UINT32_MAX
 
@@ -45,12 +46,14 @@ static inline uint32_t read_clock(struct lib0_reader *r)
 
 static struct ydoc_slice read_json(struct lib0_reader *r, uint32_t nesting_max, bool undefined_ok)
 {
-    struct ydoc_slice s = lib0_read_varstring(r, NULL);
+    struct ydoc_slice s;
     const char *why;
     size_t at;
 
-    if (r->why != NULL || nesting_max > YDOC__NESTING_MAX ||
-        (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
+    if (nesting_max > YDOC__NESTING_MAX)
+        return lib0_read_varbytes(r); /* checked before, and may be no text */
+    s = lib0_read_varstring(r, NULL);
+    if (r->why != NULL || (undefined_ok && s.len == 9 && memcmp(s.p, "undefined", 9) == 0))
         return s;
     why = ydoc__json_check(s.p, s.len, nesting_max, &at);
     if (why != NULL)
@@ -189,10 +192,95 @@ static void read_header(struct lib0_reader *r, struct wire_struct *s)
         read_parent(r, s);
 }
 
+/* Numbers below 2^35 from at least 5 bytes; NULL: it is a longer one. */
+static inline const uint8_t *quick_uint(const uint8_t *p, uint64_t *v)
+{
+    *v = p[0] & 0x7fu;
+    if (p[0] < 0x80)
+        return p + 1;
+    *v |= (p[1] & 0x7fu) << 7;
+    if (p[1] < 0x80)
+        return p + 2;
+    *v |= (p[2] & 0x7fu) << 14;
+    if (p[2] < 0x80)
+        return p + 3;
+    *v |= (p[3] & 0x7fu) << 21;
+    if (p[3] < 0x80)
+        return p + 4;
+    *v |= (uint64_t)(p[4] & 0x7fu) << 28;
+    return p[4] < 0x80 ? p + 5 : NULL;
+}
+
+static inline const uint8_t *quick_id(const uint8_t *p, uint64_t *client, uint32_t *clock)
+{
+    uint64_t v = 0;
+
+    p = quick_uint(p, client);
+    if (p != NULL)
+        p = quick_uint(p, &v);
+    *clock = (uint32_t)v;
+    return v <= CLOCK_MAX ? p : NULL;
+}
+
+static const uint8_t *quick_text(const uint8_t *p, const uint8_t *end, struct wire_struct *s)
+{
+    uint64_t n;
+    int64_t units;
+
+    p = quick_uint(p, &n);
+    if (p == NULL || n > (size_t)(end - p))
+        return NULL;
+    s->body.p = p;
+    s->body.len = (size_t)n;
+    units = n == 1 && *p < 0x80 ? 1 : lib0_utf16_len(p, (size_t)n);
+    s->len = (uint32_t)units;
+    return units < 0 || units > CLOCK_MAX ? NULL : p + n;
+}
+
+/* Nearly all structs of a text: a string or what a deleted one left, between
+ * neighbours. No number in them can run past 64 bytes, so that nothing is
+ * compared with the end. False, with nothing read: it is something else, or
+ * something is wrong with it, which the long way finds out. */
+static bool read_quick(struct lib0_reader *r, struct wire_struct *s)
+{
+    const uint8_t *p = r->p;
+    uint64_t len;
+
+    if (lib0_left(r) < 64)
+        return false;
+    s->ref = *p & 0x1f;
+    s->info = *p++ & 0xe0;
+    if ((s->ref != WIRE_STRING && s->ref != WIRE_DELETED) || !wire_has_ids(s))
+        return false;
+    if (s->info & WIRE_HAS_ORIGIN)
+        p = quick_id(p, &s->origin_client, &s->origin_clock);
+    if (p != NULL && (s->info & WIRE_HAS_RIGHT))
+        p = quick_id(p, &s->right_client, &s->right_clock);
+    if (p == NULL)
+        return false;
+    if (s->ref == WIRE_STRING) {
+        p = quick_text(p, r->end, s);
+    } else {
+        p = quick_uint(p, &len);
+        s->len = (uint32_t)len;
+        s->body.p = p;
+        s->body.len = 0;
+        if (len > CLOCK_MAX)
+            return false;
+    }
+    if (p == NULL)
+        return false;
+    s->start = r->p;
+    s->end = r->p = p;
+    return true;
+}
+
 static void read_struct(struct lib0_reader *r, struct wire_struct *s, uint32_t nesting_max)
 {
     uint8_t info;
 
+    if (read_quick(r, s))
+        return;
     s->start = r->p;
     info = lib0_read_u8(r);
     s->ref = info & 0x1f;
@@ -212,10 +300,14 @@ static void read_struct(struct lib0_reader *r, struct wire_struct *s, uint32_t n
 
 void wire_read_section(struct lib0_reader *r, struct wire_section *s)
 {
-    const uint8_t *at = r->p;
+    const uint8_t *at = r->p, *client;
     uint64_t n = lib0_read_varuint(r);
 
+    client = r->p;
     s->client = lib0_read_varuint(r);
+    s->client_bytes = 0;
+    if (r->why == NULL && r->p - client <= 8 && r->end - client >= 8)
+        quick_note_client(s, client, (size_t)(r->p - client));
     s->clock = read_clock(r);
     /* A struct takes at least two bytes; the bound makes `left` fit as well. */
     if (n > lib0_left(r) / 2 || n > UINT32_MAX) {
@@ -225,6 +317,16 @@ void wire_read_section(struct lib0_reader *r, struct wire_section *s)
     }
     s->left = r->why == NULL ? (uint32_t)n : 0;
     s->p = r->p;
+}
+
+struct wire_section wire_section_at(uint64_t client, const uint8_t *p, uint32_t clock,
+                                    uint32_t left)
+{
+    struct wire_section s = {p, client, clock, left, 0, 0, 0};
+    uint8_t bytes[LIB0_VARUINT_BYTES_MAX + 2] = {0};
+
+    quick_note_client(&s, bytes, (size_t)(lib0_put_varuint(bytes, client) - bytes));
+    return s;
 }
 
 /* Items of a client only depend on what the client did before. Yjs does not
@@ -308,6 +410,8 @@ bool wire_next(struct lib0_reader *r, struct wire_section *s, struct wire_struct
 {
     const uint8_t *at = r->p;
 
+    if (quick_next(r, s, out))
+        return true;
     if (s->left == 0 || !next_struct(r, s, out, NULL, nesting_max))
         return false;
     return out->len > 0 || next_after_empty(r, s, out, at, nesting_max);
@@ -397,6 +501,7 @@ void wire_walk_init(struct wire_walk *w, const uint8_t *update, size_t len)
     w->budget = UINT64_MAX;
     w->code = YDOC_EMALFORMED;
     w->columns = NULL;
+    w->notes.n = w->notes.cap = 0;
     start_walk(w);
 }
 
@@ -415,6 +520,7 @@ void wire_walk_open(struct wire_walk *w, const struct wire_input *in)
     w->budget = in->limits->structs_max;
     w->code = YDOC_EMALFORMED;
     w->columns = NULL;
+    w->notes.n = w->notes.cap = 0;
     if (in->update.len > in->limits->update_bytes_max)
         wire_walk_fail(w, YDOC_ELIMIT, "update is too long");
     else if (in->version == WIRE_V2)
@@ -452,10 +558,13 @@ bool wire_walk_next(struct wire_walk *w, struct wire_struct *out)
         if (w->r.why != NULL || w->sections_left == 0)
             return false;
         w->sections_left--;
-        if (w->columns != NULL)
+        if (w->columns != NULL) {
             wire__read_section_v2(w);
-        else
-            wire_read_section(&w->r, &w->section);
+            continue;
+        }
+        wire_read_section(&w->r, &w->section);
+        if (w->notes.n < w->notes.cap)
+            w->notes.v[w->notes.n++] = w->section;
     }
     return false;
 }
@@ -480,25 +589,41 @@ int wire_walk_error(const struct wire_walk *w, struct ydoc_error *err)
     return ydoc__error(err, w->code, w->r.fail_at, "byte %zu: %s", w->r.fail_at, w->r.why);
 }
 
-int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
-                  struct wire_counts *counts, struct ydoc_error *err)
+/* Counts ranges up to limits->structs_max and a little more. */
+static void validate_deletes(struct wire_deletes *d, const struct ydoc_limits *limits,
+                             struct wire_counts *counts)
+{
+    struct wire_range range;
+
+    while (counts->structs + counts->ranges <= limits->structs_max) {
+        while (quick_range(d, &range))
+            counts->ranges++;
+        if (!wire_deletes_next(d, &range))
+            return;
+        counts->ranges++;
+    }
+}
+
+int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *limits,
+                         struct wire_counts *counts, struct wire_notes *notes,
+                         struct ydoc_error *err)
 {
     struct wire_walk w;
     struct wire_struct s;
     struct wire_deletes d;
-    struct wire_range range;
 
     memset(counts, 0, sizeof(*counts));
-    if (len > limits->update_bytes_max)
-        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed", len,
-                           limits->update_bytes_max);
-    wire_walk_init(&w, update, len);
+    if (update.len > limits->update_bytes_max)
+        return ydoc__error(err, YDOC_ELIMIT, 0, "update of %zu bytes, at most %zu are allowed",
+                           update.len, limits->update_bytes_max);
+    wire_walk_init(&w, update.p, update.len);
     w.nesting_max = limits->nesting_max;
+    w.notes = *notes;
     counts->sections = w.sections_left;
     if (counts->sections > limits->clients_max)
         return ydoc__error(err, YDOC_ELIMIT, 0, "update of %llu clients, at most %u are allowed",
                            (unsigned long long)counts->sections, limits->clients_max);
-    while (wire_walk_next(&w, &s)) {
+    while (quick_next(&w.r, &w.section, &s) || wire_walk_next(&w, &s)) {
         counts->structs++;
         counts->body_bytes += s.body.len;
         if (counts->structs > limits->structs_max)
@@ -506,14 +631,23 @@ int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *l
     }
     if (w.r.why != NULL)
         return lib0_error(&w.r, err);
+    notes->n = w.notes.n;
     counts->deletes_at = lib0_offset(&w.r);
     wire_deletes_init(&d, &w.r);
-    while (counts->structs + counts->ranges <= limits->structs_max && wire_deletes_next(&d, &range))
-        counts->ranges++;
+    validate_deletes(&d, limits, counts);
     if (counts->structs + counts->ranges > limits->structs_max)
         return ydoc__error(err, YDOC_ELIMIT, lib0_offset(&d.r),
                            "more than %u structs and delete ranges", limits->structs_max);
     return lib0_error(&d.r, err);
+}
+
+int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
+                  struct wire_counts *counts, struct ydoc_error *err)
+{
+    struct ydoc_slice bytes = {update, len};
+    struct wire_notes none = {NULL, 0, 0};
+
+    return wire_validate_noting(bytes, limits, counts, &none, err);
 }
 
 int ydoc_validate_update_v1(const uint8_t *update, size_t len, const struct ydoc_limits *limits,

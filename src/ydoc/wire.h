@@ -73,6 +73,9 @@ struct wire_section {
     uint64_t client;
     uint32_t clock;
     uint32_t left; /* structs not yet read */
+    /* How the client stands in the bytes; no bytes: not noted. See quick.h. */
+    uint8_t client_bytes;
+    uint64_t client_word, client_mask;
 };
 
 struct wire_range {
@@ -94,6 +97,10 @@ static inline bool wire_has_ids(const struct wire_struct *s)
 /* Reads the section's header; its structs begin at r->p. */
 void wire_read_section(struct lib0_reader *r, struct wire_section *s);
 
+/* A section that goes on in the middle. */
+struct wire_section wire_section_at(uint64_t client, const uint8_t *p, uint32_t clock,
+                                    uint32_t left);
+
 /* The next struct of positive length; false at the section's end or on failure.
  * Moves s and r. Structs of length 0 are passed over: a bug once wrote them
  * into real documents, and Yjs cannot encode a document that holds one. */
@@ -110,9 +117,20 @@ struct wire_deletes {
 void wire_deletes_init(struct wire_deletes *d, const struct lib0_reader *at);
 bool wire_deletes_next(struct wire_deletes *d, struct wire_range *out);
 
+/* Where the sections of an update begin, so that they can be found again
+ * without reading what is between them. Only the first `cap` are noted. */
+struct wire_notes {
+    struct wire_section *v;
+    uint32_t n, cap;
+};
+
 /* Checks an update v1 whole. */
 int wire_validate(const uint8_t *update, size_t len, const struct ydoc_limits *limits,
                   struct wire_counts *counts, struct ydoc_error *err);
+/* The same, and fills `notes`, whose memory is the caller's. */
+int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *limits,
+                         struct wire_counts *counts, struct wire_notes *notes,
+                         struct ydoc_error *err);
 
 /* Walks all structs of an update of either format, whatever their section, and
  * checks them on the way. After the last one `r` stands at the delete set. */
@@ -125,6 +143,7 @@ struct wire_walk {
     uint32_t nesting_max;
     int code;                     /* of the failure, if r.why says that there is one */
     struct wire_columns *columns; /* v2 only */
+    struct wire_notes notes;      /* v1 only */
 };
 
 struct wire_input {

@@ -30,7 +30,6 @@
 #include "ydoc/columns.h"
 #include "ydoc/wire.h"
 
-#include <assert.h>
 #include <string.h>
 
 #define CLOCK_MAX UINT32_MAX

@@ -110,7 +110,7 @@ void ydoc_shrink(struct ydoc *doc)
     if (doc->tx_depth == 0)
         place_drop_all(doc);
     if (doc->slab_waste > 0)
-        store_compact_slab(doc);
+        store_compact_slab(doc, false);
     SHRINK(doc->items);
     SHRINK(doc->slab);
     shrink_clients(doc);

@@ -49,8 +49,8 @@ static const struct command {
      "One line a struct: CLIENT:CLOCK+LENGTH, kind, left origin, right origin, parent and key,\n"
      "content. The number in front is the byte at which it begins. Contents longer than 60 bytes "
      "are\n"
-     "cut, unless --full. Of a broken update everything before the fault is shown. A whole v2\n"
-     "update is shown as the v1 update that says the same.",
+     "cut, unless --full. Of a broken update everything before the fault is shown. In v2 the\n"
+     "fields of a struct lie apart, and no number stands in front of it. At most a million lines.",
      1, FILES_MAX, OPT_FROM | OPT_OUTPUT | OPT_FULL, command_dump},
     {"text", "[--root NAME] [-o FILE] UPDATE...", "the plain text of a document",
      "All updates are applied to one document. --root may be left out if it has one root only.", 1,

@@ -13,6 +13,7 @@
 #include "ydoc/wire.h"
 
 #define CONTENT_BYTES 60
+#define STRUCTS_MAX (1u << 20) /* a few bytes of v2 may say very many */
 
 static const char *const refs[] = {"gc",     "deleted", "json", "binary", "string", "embed",
                                    "format", "type",    "any",  "doc",    "skip"};
@@ -64,28 +65,36 @@ static void print_elements(struct ydoc_buf *out, const struct wire_struct *s, si
     }
 }
 
-/* FORMAT is a key and its JSON, DOC a guid and its options. */
-static void print_pair(struct ydoc_buf *out, const struct wire_struct *s, size_t max)
+/* A value of an embed, a format or a subdocument: JSON text, or an `any`. */
+static void print_value(struct ydoc_buf *out, const struct wire_struct *s, size_t max)
 {
     struct lib0_reader r;
 
-    lib0_reader_init(&r, s->body.p, s->body.len);
-    print_words(out, " ");
-    print_string(out, lib0_read_varstring(&r, NULL), max);
-    print_words(out, s->ref == WIRE_FORMAT ? " = " : " ");
-    if (s->ref == WIRE_FORMAT)
-        print_string(out, lib0_read_varstring(&r, NULL), max);
-    else
+    lib0_reader_init(&r, s->value.p, s->value.len);
+    if (s->any || s->ref == WIRE_DOC)
         print_any(out, &r, max);
+    else
+        print_string(out, s->value, max);
+}
+
+static void print_pair(struct ydoc_buf *out, const struct wire_struct *s, size_t max)
+{
+    print_words(out, " ");
+    print_string(out, s->key, max);
+    print_words(out, s->ref == WIRE_FORMAT ? " = " : " ");
+    print_value(out, s, max);
 }
 
 static void print_content(struct ydoc_buf *out, const struct wire_struct *s, size_t max)
 {
     switch (s->ref) {
     case WIRE_STRING:
-    case WIRE_EMBED:
         print_words(out, " ");
         print_string(out, s->body, max);
+        return;
+    case WIRE_EMBED:
+        print_words(out, " ");
+        print_value(out, s, max);
         return;
     case WIRE_BINARY:
         print_words(out, " ");
@@ -111,72 +120,70 @@ static void print_content(struct ydoc_buf *out, const struct wire_struct *s, siz
     }
 }
 
+/* In front stands the byte at which it begins; in v2 it is in many places. */
 static void print_struct(struct ydoc_buf *out, const uint8_t *base, const struct wire_struct *s,
                          size_t max)
 {
-    print_words(out, "%8zu  %" PRIu64 ":%" PRIu32 "+%" PRIu32 " %s", (size_t)(s->start - base),
-                s->client, s->clock, s->len, refs[s->ref]);
+    if (s->start != NULL)
+        print_words(out, "%8zu", (size_t)(s->start - base));
+    else
+        print_words(out, "%8s", "-");
+    print_words(out, "  %" PRIu64 ":%" PRIu32 "+%" PRIu32 " %s", s->client, s->clock, s->len,
+                refs[s->ref]);
     print_place(out, s);
     print_content(out, s, max);
     print_words(out, "\n");
 }
 
-/* The reader after the delete set: its failure, and where it stands. */
-static struct lib0_reader print_deletes(struct ydoc_buf *out, const struct lib0_reader *at)
+static void print_deletes(struct ydoc_buf *out, struct wire_walk *walk)
 {
     struct wire_deletes d;
     struct wire_range range;
     const uint8_t *start;
+    uint64_t n = 0;
 
-    wire_deletes_init(&d, at);
-    start = d.r.p;
-    while (wire_deletes_next(&d, &range)) {
+    wire_walk_deletes(walk, &d);
+    for (start = d.r.p; n <= walk->budget && wire_deletes_next(&d, &range); start = d.r.p, n++)
         print_words(out, "%8zu  delete %" PRIu64 ":%" PRIu32 "+%" PRIu32 "\n",
                     (size_t)(start - d.r.base), range.client, range.clock, range.len);
-        start = d.r.p;
-    }
-    return d.r;
+    wire_walk_end_deletes(walk, &d, n);
 }
 
-/* Shows v1 bytes as far as they can be read; 0, or the error. */
-static int print_update(struct ydoc_buf *out, const struct ydoc_buf *bytes, size_t max,
+/* Shows an update as far as it can be read; 0, or the error. */
+static int print_update(struct ydoc_buf *out, const struct input *in, size_t max,
                         struct ydoc_error *err)
 {
+    const struct ydoc_limits few = {.structs_max = STRUCTS_MAX};
+    const struct ydoc_limits limits = ydoc__limits(&few);
+    const struct ydoc_alloc alloc = ydoc__alloc_or_default(NULL);
+    const struct wire_input input = {.update = ydoc_buf_slice(&in->bytes),
+                                     .version = in->format == FORMAT_V2 ? WIRE_V2 : WIRE_V1,
+                                     .limits = &limits,
+                                     .alloc = &alloc};
     struct wire_walk walk;
     struct wire_struct s;
-    struct lib0_reader r;
+    int rc;
 
-    wire_walk_init(&walk, bytes->p, bytes->len);
+    wire_walk_open(&walk, &input);
     while (wire_walk_next(&walk, &s))
-        print_struct(out, walk.r.base, &s, max);
-    r = walk.r;
-    if (r.why == NULL)
-        r = print_deletes(out, &walk.r);
-    if (r.why == NULL)
-        print_words(out, "%8zu  end%s\n", lib0_offset(&r),
-                    lib0_left(&r) > 0 ? ", and bytes after it that mean nothing" : "");
-    return lib0_error(&r, err);
+        print_struct(out, in->bytes.p, &s, max);
+    if (walk.r.why == NULL)
+        print_deletes(out, &walk);
+    if (walk.r.why == NULL)
+        print_words(out, "%8zu  end%s\n", lib0_offset(&walk.r),
+                    lib0_left(&walk.r) > 0 ? ", and bytes after it that mean nothing" : "");
+    rc = wire_walk_error(&walk, err);
+    wire_walk_close(&walk);
+    return rc;
 }
 
 static int dump(const struct command_line *c, const struct input *in, struct ydoc_buf *out)
 {
-    size_t max = c->full ? PRINT_WHOLE : CONTENT_BYTES;
     struct ydoc_error err = {0};
-    struct ydoc_buf v1;
-    int rc = 0;
+    int rc;
 
     print_words(out, "%s: v%d, %zu bytes\n", in->name, (int)in->format, in->bytes.len);
-    if (in->format == FORMAT_V1) {
-        rc = print_update(out, &in->bytes, max, &err);
-    } else {
-        ydoc_buf_init(&v1, NULL);
-        rc = format_convert(in, FORMAT_V1, &v1, &err);
-        if (rc == 0) {
-            print_words(out, "as v1, %zu bytes:\n", v1.len);
-            rc = print_update(out, &v1, max, &err);
-        }
-        ydoc_buf_fini(&v1);
-    }
+    rc = print_update(out, in, c->full ? PRINT_WHOLE : CONTENT_BYTES, &err);
     return rc == 0 ? COMMAND_OK : command_refused(c, in, rc, &err);
 }
 

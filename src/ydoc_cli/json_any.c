@@ -151,7 +151,7 @@ static int write_object(const struct json_tree *t, const struct json_node *node,
         return write_bytes(out, child);
     lib0_write_u8(out, ANY_OBJECT);
     lib0_write_varuint(out, node->n);
-    for (; child != NULL && rc == 0; child = json_next(t, child)) {
+    for (; child != NULL && rc == 0; child = json_sibling(t, child)) {
         lib0_write_varbytes(out, child->name.p, child->name.len);
         rc = json_write_any(t, child, out);
     }
@@ -165,7 +165,8 @@ static int write_array(const struct json_tree *t, const struct json_node *node,
 
     lib0_write_u8(out, ANY_ARRAY);
     lib0_write_varuint(out, node->n);
-    for (const struct json_node *c = json_first(t, node); c != NULL && rc == 0; c = json_next(t, c))
+    for (const struct json_node *c = json_first(t, node); c != NULL && rc == 0;
+         c = json_sibling(t, c))
         rc = json_write_any(t, c, out);
     return rc;
 }

@@ -335,7 +335,7 @@ const struct json_node *json_first(const struct json_tree *t, const struct json_
     return node->child != 0 ? &t->nodes[node->child] : NULL;
 }
 
-const struct json_node *json_next(const struct json_tree *t, const struct json_node *node)
+const struct json_node *json_sibling(const struct json_tree *t, const struct json_node *node)
 {
     return node->next != 0 ? &t->nodes[node->next] : NULL;
 }
@@ -345,7 +345,7 @@ const struct json_node *json_at(const struct json_tree *t, const struct json_nod
     const struct json_node *child = json_first(t, node);
 
     for (; child != NULL && i > 0; i--)
-        child = json_next(t, child);
+        child = json_sibling(t, child);
     return child;
 }
 
@@ -356,7 +356,7 @@ const struct json_node *json_member(const struct json_tree *t, const struct json
     size_t len = strlen(name);
 
     while (child != NULL && (child->name.len != len || memcmp(child->name.p, name, len) != 0))
-        child = json_next(t, child);
+        child = json_sibling(t, child);
     return child;
 }
 

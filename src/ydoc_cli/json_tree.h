@@ -44,7 +44,7 @@ void json_tree_fini(struct json_tree *t);
 
 /* The first child, and the next one; NULL at the end. */
 const struct json_node *json_first(const struct json_tree *t, const struct json_node *node);
-const struct json_node *json_next(const struct json_tree *t, const struct json_node *node);
+const struct json_node *json_sibling(const struct json_tree *t, const struct json_node *node);
 
 /* The child at a position, or with a name; NULL if there is none. */
 const struct json_node *json_at(const struct json_tree *t, const struct json_node *node,

@@ -6,6 +6,7 @@
 #include "ydoc_cli/oracle.h"
 
 #include "ydoc/read.h"
+#include "ydoc_cli/oracle_snapshots.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -314,6 +315,38 @@ static int pending(struct oracle *o, const uint8_t *p, size_t len)
     return 0;
 }
 
+/* `u8 kind, u8 name length, name, i32le index, i8 assoc`. */
+static int make_position(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_relpos pos;
+    struct ydoc_slice name;
+    ydoc_type type;
+    int rc;
+
+    if (len < 7 || len - 7 != p[1] || get_u32(p + len - 5) > INT32_MAX)
+        return oracle_refuse(o, "a kind, a name, an index and an assoc are wanted");
+    name.p = p + 2;
+    name.len = p[1];
+    rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[0], &type);
+    if (rc == 0)
+        rc = ydoc_relpos_from_index(o->doc, type, get_u32(p + len - 5), (int8_t)p[len - 1], &pos);
+    return rc == 0 ? ydoc_relpos_encode(&pos, &o->out) : rc;
+}
+
+static int resolve_position(struct oracle *o, const uint8_t *p, size_t len)
+{
+    struct ydoc_position at;
+    struct ydoc_relpos pos;
+    int rc = ydoc_relpos_decode(&pos, p, len, &o->err);
+
+    if (rc == 0)
+        rc = ydoc_relpos_resolve(o->doc, &pos, true, &at);
+    if (rc != 0 && rc != YDOC_ENOENT)
+        return rc;
+    add_u32(&o->out, rc == 0 ? at.index : UINT32_MAX);
+    return 0;
+}
+
 static const struct {
     char command;
     bool needs_doc;
@@ -325,11 +358,14 @@ static const struct {
     {'P', true, pending},       {'T', true, oracle_edit},       {'2', true, apply_v2},
     {'F', true, encode_v2},     {'m', false, merge_v2},         {'d', false, diff_v2},
     {'v', false, update_sv_v2}, {'C', false, convert_v1_to_v2}, {'c', false, convert_v2_to_v1},
-    {'X', true, snapshot_v1},   {'Y', true, snapshot_v2},       {'K', true, oracle_undo},
+    {'R', true, make_position}, {'Q', true, resolve_position},  {'X', true, snapshot_v1},
+    {'Y', true, snapshot_v2},   {'K', true, oracle_undo},
 };
 
 static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t len)
 {
+    struct ydoc_slice payload = {p, len};
+
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
         if (handlers[i].command != (char)command)
             continue;
@@ -337,7 +373,11 @@ static int handle(struct oracle *o, uint8_t command, const uint8_t *p, size_t le
             return oracle_refuse(o, "no document: N makes one");
         return handlers[i].run(o, p, len);
     }
-    return oracle_refuse(o, "unknown command");
+    if (command == 0 || strchr(ORACLE_SNAPSHOT_COMMANDS, command) == NULL)
+        return oracle_refuse(o, "unknown command");
+    if (o->doc == NULL)
+        return oracle_refuse(o, "no document: N makes one");
+    return oracle_snapshots(o->doc, command, payload, &o->out);
 }
 
 static void answer(const struct oracle *o, int rc)

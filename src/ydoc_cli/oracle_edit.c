@@ -71,7 +71,8 @@ static int find_type(const struct oracle *o, struct operation *op, const struct 
     rc = find_root(o, op->doc, step, &op->type);
     if (rc != 0 || step == path)
         return rc;
-    for (step = json_next(op->t, step); step != NULL && rc == 0; step = json_next(op->t, step))
+    for (step = json_sibling(op->t, step); step != NULL && rc == 0;
+         step = json_sibling(op->t, step))
         rc = step_into(op->doc, op->type, step, &op->type);
     return rc;
 }
@@ -258,7 +259,7 @@ static int run_all(struct oracle *o, struct ydoc *doc, const struct json_tree *t
 
     if (rc != 0)
         return rc;
-    for (; list != NULL && rc == 0; list = json_next(t, list), number++) {
+    for (; list != NULL && rc == 0; list = json_sibling(t, list), number++) {
         struct operation op = {.doc = doc, .t = t};
 
         rc = run_operation(o, &op, list);

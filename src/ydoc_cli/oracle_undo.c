@@ -15,7 +15,7 @@ static int read_scope(struct oracle *o, const struct json_tree *t, const struct 
     const struct json_node *path = json_first(t, list);
     int rc = 0;
 
-    for (uint32_t i = 0; path != NULL && rc == 0; i++, path = json_next(t, path)) {
+    for (uint32_t i = 0; path != NULL && rc == 0; i++, path = json_sibling(t, path)) {
         rc = oracle_find_type(o, t, path, &scope[i]);
         if (rc != 0)
             oracle_refuse(o, "type %u of the scope: %s", i + 1, ydoc_strerror(rc));

@@ -39,7 +39,7 @@ static int fill_map(struct ydoc *doc, ydoc_type type, const struct json_tree *t,
     if (entries->type != JSON_OBJECT)
         return YDOC_EMALFORMED;
     for (const struct json_node *e = json_first(t, entries); e != NULL && rc == 0;
-         e = json_next(t, e)) {
+         e = json_sibling(t, e)) {
         struct made m;
 
         rc = made_init(&m, t, e);
@@ -197,7 +197,7 @@ int made_values_init(struct made_values *v, const struct json_tree *t, const str
     v->values = calloc((size_t)list->n + 1, sizeof(*v->values));
     if (v->made == NULL || v->values == NULL)
         rc = YDOC_ENOMEM;
-    for (v->n = 0; v->n < list->n && rc == 0; v->n++, child = json_next(t, child)) {
+    for (v->n = 0; v->n < list->n && rc == 0; v->n++, child = json_sibling(t, child)) {
         rc = made_init(&v->made[v->n], t, child);
         v->values[v->n] = v->made[v->n].value;
     }

@@ -19,6 +19,16 @@ const STATE =
   '0107010004010174016881010002840102016c840103016f2801016d016b0175057d017d40760201617e01627f7705781b5b324a7c3fc0000046010004626f6c640474727565c60103010404626f6c64046e756c6c0101010102'
 const MERGED =
   '01040100040101740568656c6c6f2801016d016b0175057d017d40760201617e01627f7705781b5b324a7c3fc0000046010004626f6c640474727565c60103010404626f6c64046e756c6c0101010102'
+const STATE_V2 =
+  '0002000202410504000402000200080b04008100840128004600c6130e74686c6f6d6b626f6c64626f6c644104440001010002020101070075057d017d40760201617e01627f7705781b5b324a7c3fc00000787e0101010101'
+const ALL_V2 = [
+  '000001010000010409067468656c6c6f01050101000001010000',
+  '000001010000012805026d6b4100010100010101010575057d017d40760201617e01627f7705781b5b324a7c3fc0000000',
+  '0000000000000100000000000101010101',
+  '000200020241020106020008034600c60b08626f6c64626f6c644400000000010206787e00',
+]
+const MERGED_V2 =
+  '00020002024102010602000807040028004600c617107468656c6c6f6d6b626f6c64626f6c64010541004400010100010101040075057d017d40760201617e01627f7705781b5b324a7c3fc00000787e0101010101'
 const SV = '010108'
 const SINCE_HELLO =
   '010301052801016d016b0175057d017d40760201617e01627f7705781b5b324a7c3fc0000046010004626f6c640474727565c60103010404626f6c64046e756c6c0101010102'
@@ -64,6 +74,30 @@ test('merge and diff give what yjs gives', () => {
   assert.equal(good('diff', merged, '--sv', file(good('sv', file(HELLO)).hex)).hex, SINCE_HELLO)
 })
 
+test('v2 is told from v1, and gives what yjs gives', () => {
+  assert.equal(good('apply', ...ALL_V2.map(file)).hex, STATE_V2)
+  assert.equal(good('merge', ...ALL_V2.map(file)).hex, MERGED_V2)
+  assert.equal(good('sv', file(MERGED_V2)).hex, SV)
+  assert.equal(good('convert', '--to', 'v2', file(MERGED)).hex, MERGED_V2)
+  assert.equal(good('convert', '--to', 'v1', file(MERGED_V2)).hex, MERGED)
+  assert.equal(good('convert', '--to', 'v2', file(MERGED_V2)).hex, MERGED_V2)
+  assert.equal(good('diff', '--to', 'v1', file(MERGED_V2), file(ALL_V2[0])).hex, SINCE_HELLO)
+})
+
+test('inputs of both formats may be mixed', () => {
+  const mixed = ALL.map((hex, i) => file(i % 2 === 0 ? hex : ALL_V2[i]))
+  assert.equal(good('merge', ...mixed).hex, MERGED)
+  assert.equal(good('merge', '--to', 'v2', ...mixed).hex, MERGED_V2)
+  assert.equal(good('apply', ...mixed).hex, STATE)
+  assert.equal(good('apply', '--to', 'v2', ...mixed).hex, STATE_V2)
+})
+
+test('an input that is said to be of the other format is read as that', () => {
+  const done = ydoc(['convert', '--v1', '--to', 'v2', file(STATE_V2)])
+  assert.ok(done.status === 1 || done.hex !== STATE_V2)
+  assert.equal(ydoc(['dump', '--v2', file(HELLO)]).status, 1)
+})
+
 test('text and json read a document', () => {
   assert.equal(good('text', '--root', 't', file(STATE)).text, 'hlo')
   assert.equal(good('text', file(HELLO)).text, 'hello')
@@ -86,6 +120,9 @@ test('a root that cannot be guessed or is not there is asked for by name', () =>
   }
 })
 
+// The lines after the first, without the byte in front: the same in both formats.
+const shown = ({ text }) => text.split('\n').slice(1, -1).map((line) => line.slice(10))
+
 test('dump shows every struct, and nothing that a terminal would obey', () => {
   const name = file(MERGED)
   assert.equal(
@@ -99,17 +136,20 @@ test('dump shows every struct, and nothing that a terminal would obey', () => {
       80  end
 `,
   )
+  const v2 = shown(good('dump', file(MERGED_V2)))
+  assert.deepEqual(v2, shown(good('dump', name)).map((line) => line.replace(/= "(true|null)"/, '= $1')))
 })
 
 test('dump shows a broken update up to its fault, for every truncation', () => {
-  const whole = good('dump', file(MERGED)).text.split('\n').slice(1, -2)
-  for (let n = 0; n < MERGED.length / 2; n++) {
-    const done = ydoc(['dump', '--v1', '-'], Buffer.from(MERGED, 'hex').subarray(0, n))
-    assert.equal(done.status, 1, `cut after ${n} bytes`)
-    assert.match(done.err, /^ydoc: standard input: byte \d+: /)
-    const shown = done.text.split('\n').slice(1, -1)
-    assert.deepEqual(shown, whole.slice(0, shown.length))
-    assert.ok(Number(/byte (\d+)/.exec(done.err)[1]) <= n)
+  for (const [option, hex] of [['--v1', MERGED], ['--v2', MERGED_V2]]) {
+    const whole = shown(good('dump', file(hex)))
+    for (let n = 0; n < hex.length / 2; n++) {
+      const done = ydoc(['dump', option, '-'], Buffer.from(hex, 'hex').subarray(0, n))
+      assert.equal(done.status, 1, `${option} cut after ${n} bytes`)
+      assert.match(done.err, /^ydoc: standard input: byte \d+: /)
+      assert.deepEqual(shown(done), whole.slice(0, shown(done).length))
+      assert.ok(Number(/byte (\d+)/.exec(done.err)[1]) <= n)
+    }
   }
 })
 

@@ -66,3 +66,35 @@ test('lists that lie about their lengths are refused', () => {
     assert.deepEqual(done.answers.map((a) => a.status), [1, 1], list)
   }
 })
+
+const ROOTS = frame('N', [1, 2, 2, 1, 0x74, 1, 1, 0x6d]) // Text "t", Map "m"
+const read = (kind, name) => frame('J', Buffer.concat([Buffer.from([kind]), Buffer.from(name)]))
+
+test('local edits are one transaction, with values that JSON does not have', () => {
+  const edits = [
+    ['insert', 't', 0, 'hi😀'],
+    ['format', 't', 0, 2, { bold: true }],
+    ['embed', 't', 2, { image: 'x' }],
+    ['delete', 't', 0, 1],
+    ['set', 'm', 'list', [1, { $n: '-0' }, { $bin: 'AQI=' }]],
+    ['ainsert', ['m', 'list'], 1, [{ $map: { text: { $text: [{ insert: 'in' }] } } }]],
+    ['insert', ['m', 'list', 1, 'text'], 2, 'side'],
+    ['set', 'm', 'gone', { $big: '-5' }],
+    ['unset', 'm', 'gone'],
+  ]
+  const done = oracle(Buffer.concat([ROOTS, frame('T', JSON.stringify(edits)), frame('U'), read(2, 't'), read(1, 'm')]))
+  assert.deepEqual(done.answers.map((a) => a.status), [0, 0, 0, 0, 0])
+  assert.equal(done.answers[2].body.readUInt32LE(0), 1)
+  assert.deepEqual(JSON.parse(done.answers[3].body), { $text: [{ insert: 'i', attributes: { bold: true } }, { insert: { image: 'x' } }, { insert: '😀' }] })
+  assert.deepEqual(JSON.parse(done.answers[4].body), { $map: { list: [1, { $map: { text: { $text: [{ insert: 'inside' }] } } }, { $n: '-0' }, { $bin: 'AQI=' }] } })
+})
+
+test('local edits of which one cannot be done are refused together', () => {
+  for (const bad of [['insert', 'x', 0, 'a'], ['insert', 't', -1, 'a'], ['insert', 't', 0.5, 'a'], ['insert', 't', 0], ['nonsense', 't'], ['adelete', 'm', 0, 1], ['set', 'm', 'k'], ['set', 'm', 'k', { $n: '1' }], ['insert', ['m', 'nothing'], 0, 'a'], [], {}, 'insert']) {
+    const done = oracle(Buffer.concat([ROOTS, frame('T', JSON.stringify([['insert', 't', 0, 'good'], bad])), frame('U'), frame('E')]))
+    assert.deepEqual(done.answers.map((a) => a.status), [0, 1, 0, 0], JSON.stringify(bad))
+    assert.match(done.answers[1].body.toString(), /^operation 2: /)
+    assert.deepEqual(done.answers[2].body, Buffer.alloc(4))
+    assert.deepEqual(done.answers[3].body, Buffer.alloc(2))
+  }
+})

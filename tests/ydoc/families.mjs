@@ -5,7 +5,7 @@ import { makeAttributes, makeEmbed, makePlainJson, makeWord } from './random.mjs
 import { applyEdits } from './edits.mjs'
 import { TYPES } from './tagged.mjs'
 
-const ALL_ROOTS = { text: 'Text', array: 'Array', map: 'Map', xml: 'XmlFragment', el: 'XmlElement', xtext: 'XmlText' }
+const ALL_ROOTS = { text: 'Text', array: 'Array', map: 'Map', xml: 'XmlFragment', xtext: 'XmlText' }
 
 // roots: what is declared. unicode, rich (formats and embeds), nest (how likely a new value is a
 // shared type, and how likely an edit goes down into one), docs (subdocuments), hooks, styles.

@@ -26,6 +26,7 @@ class Reader {
     this.fields = [] // {at, end, kind, value}
     this.odd = new Set()
     this.sections = [] // {at, end, client, structs}
+    this.collected = [] // {client, from, to} of every GC
     this.structs = [] // {client, clock, ref, header}: where it is to stand, as bytes
   }
 
@@ -127,7 +128,9 @@ class Reader {
     const ref = info & 31
     if (ref === 0 || ref === 10) {
       if (info !== ref) this.odd.add('a GC or Skip with flags')
-      return this.length(this.number('length'))
+      const length = this.length(this.number('length'))
+      if (ref === 0) this.collected.push({ client, from: clock, to: clock + length })
+      return length
     }
     const at = this.decoder.pos
     const dependencies = []
@@ -218,6 +221,13 @@ export function hasTwins(updates) {
     seen.set(id, { ref, header })
   }
   return false
+}
+
+// Is there an id that is a GC in one update and an item in another?
+export function hasCollected(updates) {
+  const read = updates.map((update) => quietly(() => readFields(update))).filter(Boolean)
+  const collected = read.flatMap((each) => each.collected)
+  return read.some(({ structs }) => structs.some(({ client, clock }) => collected.some((gc) => gc.client === client && gc.from <= clock && clock < gc.to)))
 }
 
 // ---- changes ------------------------------------------------------------------------------------------

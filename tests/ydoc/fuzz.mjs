@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { decodeScript, encodeScript } from './compare.mjs'
 import { describeBoth, describeRequest, hex } from './describe.mjs'
 import { FAMILIES } from './families.mjs'
-import { hasTwins, mutate, quietly, readFields } from './fields.mjs'
+import { hasCollected, hasTwins, mutate, quietly, readFields } from './fields.mjs'
 import { makePlan, perform } from './histories.mjs'
 import { Oracle, OracleFailure, ROOT, decodeList, encodeList, encodeNew, encodeRead } from './oracle.mjs'
 import { Random } from './random.mjs'
@@ -56,6 +56,7 @@ const KNOWN = [
   { odd: 'deletions out of order', differs: ['answer', 'accepted'], reason: 'Yjs writes what has to wait as differences that may not be negative, and then something else waits' },
   { odd: 'a number that is longer than it needs to be', differs: ['refused'], words: /number above/, reason: 'numbers of more than eight bytes are not read' },
   { odd: 'an id that was given twice', differs: ['answer'], reason: 'of two structs with one id Yjs takes one or the other by the order of its sorting' },
+  { odd: 'a GC and an item at one id', differs: ['answer'], commands: 'MmEF', reason: 'merged without a document, the GC wins; in Yjs the order of its sorting decides' },
   { odd: 'an unusual NaN', differs: ['answer'], reason: 'its bits are kept; in JavaScript that is up to the engine' },
   { odd: 'two sections of deletions of one client', differs: ['answer', 'accepted'], reason: 'as with deletions out of order: the second section follows the first' },
   { differs: ['answer'], commands: 'J', theirs: /\\ud[89a-f][0-9a-f]{2}/, reason: 'text where a list is read: Yjs gives halves of characters' },
@@ -67,7 +68,9 @@ const KNOWN = [
 // What is odd about updates; none of them is looked at for what is wrong with another.
 const oddities = (updates) => {
   const odd = new Set(updates.flatMap((update) => [...(quietly(() => readFields(update))?.odd ?? ['malformed'])]))
-  return hasTwins(updates) ? odd.add('an id that was given twice') : odd
+  if (hasTwins(updates)) odd.add('an id that was given twice')
+  if (hasCollected(updates)) odd.add('a GC and an item at one id')
+  return odd
 }
 
 function explain({ kind, command, words, theirWords }, updates) {
