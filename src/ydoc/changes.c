@@ -25,7 +25,7 @@ static void sort_by_id(const struct ydoc *doc, struct doc_part *v, uint32_t n)
     }
 }
 
-static void write_changes(const struct ydoc *doc, struct doc_update *u, const struct span *gone,
+static void write_changes(const struct ydoc *doc, struct doc_update u, const struct span *gone,
                           uint32_t n, struct ydoc_buf *out)
 {
     struct dset d;
@@ -34,8 +34,8 @@ static void write_changes(const struct ydoc *doc, struct doc_update *u, const st
     for (uint32_t i = 0; i < n; i++)
         dset_add(&d, doc->clients.p[gone[i].client].id, gone[i].clock, gone[i].len);
     dset_sort_and_merge(&d);
-    u->deletes = &d;
-    store_write_update(doc, u, out);
+    u.deletes = &d;
+    store_write_update(doc, &u, out);
     dset_fini(&d);
 }
 
@@ -80,7 +80,7 @@ static int take_changes(struct ydoc *doc, enum wire_version version, struct ydoc
     if (doc->broken)
         return YDOC_EBROKEN;
     sort_by_id(doc, doc->acc_touched.p, doc->acc_touched.n);
-    write_changes(doc, &u, doc->acc_deleted.p, doc->acc_deleted.n, update);
+    write_changes(doc, u, doc->acc_deleted.p, doc->acc_deleted.n, update);
     if (before != NULL)
         write_before(doc, before);
     rc = ydoc__buf_finish(update, update_len, NULL);
@@ -145,7 +145,7 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
     gather_touched(doc, tx, v, &u.n);
     sort_by_id(doc, v, u.n);
     u.parts = v;
-    write_changes(doc, &u, tx->deleted.p, tx->deleted.n, out);
+    write_changes(doc, u, tx->deleted.p, tx->deleted.n, out);
     if (v != small)
         out->alloc.resize(out->alloc.ctx, v, room * sizeof(*v), 0);
     return ydoc__buf_finish(out, len_before, NULL);

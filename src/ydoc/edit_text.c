@@ -403,19 +403,19 @@ static void apply_delta(struct edit *e)
 
 /* ---- public ---- */
 
-static int run_with_attributes(struct text_edit *t, struct ydoc *doc, ydoc_type type,
+static int run_with_attributes(struct text_edit t, struct ydoc *doc, ydoc_type type,
                                struct ydoc_slice attributes)
 {
     struct delta delta;
     int rc;
 
     if (attributes.p == NULL)
-        return edit_run(&t->e, doc, type, KINDS_TEXT);
+        return edit_run(&t.e, doc, type, KINDS_TEXT);
     delta_init(&delta, &doc->alloc);
-    t->delta = &delta;
+    t.delta = &delta;
     rc = delta_read_attributes(&delta, attributes, NULL);
     if (rc == 0)
-        rc = edit_run(&t->e, doc, type, KINDS_TEXT);
+        rc = edit_run(&t.e, doc, type, KINDS_TEXT);
     delta_fini(&delta);
     return rc;
 }
@@ -430,7 +430,7 @@ static int insert_string(struct ydoc *doc, ydoc_type type, uint32_t index,
     t.e.work = text_insert;
     t.index = index;
     t.content = *content;
-    rc = run_with_attributes(&t, doc, type, attributes);
+    rc = run_with_attributes(t, doc, type, attributes);
     if (rc == 0 && index <= length)
         typing_expect(doc, edit_resolve(doc, type), index + content->len);
     return rc;
@@ -494,7 +494,7 @@ int ydoc_text_insert_embed(struct ydoc *doc, ydoc_type type, uint32_t index,
     t.e.work = text_insert;
     t.index = index;
     t.value = value;
-    return rc != 0 ? rc : run_with_attributes(&t, doc, type, or_none(attributes));
+    return rc != 0 ? rc : run_with_attributes(t, doc, type, or_none(attributes));
 }
 
 int ydoc_text_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
@@ -522,7 +522,7 @@ int ydoc_text_format(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t 
     t.e.work = text_format;
     t.index = index;
     t.len = len;
-    return run_with_attributes(&t, doc, type, or_none(attributes));
+    return run_with_attributes(t, doc, type, or_none(attributes));
 }
 
 int ydoc_text_apply_delta(struct ydoc *doc, ydoc_type type, struct ydoc_slice delta,

@@ -507,7 +507,7 @@ static void close_before(struct writer *w, size_t i)
 static void switch_marks(struct writer *w, const struct md_piece *p)
 {
     unsigned keep = count_kept_by(w, p), open = 0, n = 0;
-    enum md_mark missing[MD_MARKS];
+    enum md_mark missing[MD_MARKS] = {(enum md_mark)0};
 
     close_marks(w, keep);
     for (open = 0; n < keep; n++)

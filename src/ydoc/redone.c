@@ -33,9 +33,9 @@ static void grow(struct ydoc *doc)
     uint32_t before = doc->redone.n, size = before == 0 ? 16 : 2 * before;
     struct redone *old = doc->redone.p;
     uint32_t old_cap = doc->redone.cap;
-    struct redone *p = size == 0 ? NULL : store_resize(doc, NULL, 0, size * sizeof(*p));
+    struct redone *p;
 
-    if (p == NULL)
+    if (size == 0 || (p = store_resize(doc, NULL, 0, size * sizeof(*p))) == NULL)
         store_fail(doc, YDOC_ENOMEM);
     memset(p, 0xff, size * sizeof(*p));
     doc->redone.p = p;
