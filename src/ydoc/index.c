@@ -86,7 +86,7 @@ struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock
     assert(clock < c->state);
     if (at.chunk < (c->chunks > 1 ? c->chunks : 1) && at.i < (k = chunk_const(c, at.chunk))->n &&
         search_near(entries_const(k), k->n, clock, &at.i)) {
-        c->hint_i = at.i;
+        c->hint_i = (uint16_t)at.i;
         return at;
     }
     at.chunk = c->chunks > 1 ? c->chunks - 1 : 0;
@@ -99,7 +99,7 @@ struct place index_find(const struct ydoc *doc, struct client *c, uint32_t clock
         at.i = search(entries_const(k), k->n, clock);
     }
     c->hint_chunk = at.chunk;
-    c->hint_i = at.i;
+    c->hint_i = (uint16_t)at.i;
     return at;
 }
 

@@ -256,18 +256,19 @@ void store_join_content(struct ydoc *doc, struct item *left, const struct item *
     append_bytes(doc, left, right);
     if (left_is_last) {
         c->room_end = doc->slab.n;
+        c->room_kept = false;
         doc->slab_waste += room;
     }
 }
 
-/* The room to keep behind a client's last item when the slab is written anew.
- * Room that is as large as the day it was given has not been typed into. */
+/* The room to keep behind a client's last item when the slab is written anew:
+ * none if nobody has typed into it since the last time. */
 static uint32_t room_to_keep(const struct client *c, const struct item *last)
 {
     uint32_t end = last->content + last->bytes;
 
     if (item_kind(last) != WIRE_STRING || last->bytes == 0 || c->room_end < end ||
-        c->room_end - end >= room_for(last->bytes))
+        (c->room_kept && c->room_end - end >= room_for(last->bytes)))
         return 0;
     return room_for(last->bytes);
 }
@@ -312,8 +313,10 @@ static void compact(struct ydoc *doc, struct compaction *to)
         compact_client(doc, c, to);
         to->n += room;
         to->room += room;
-        if (to->moving)
+        if (to->moving) {
             c->room_end = room > 0 ? (uint32_t)to->n : 0;
+            c->room_kept = room > 0;
+        }
     }
 }
 

@@ -113,7 +113,9 @@ struct client {
     struct chunk one;
     struct chunk *dir;
     uint32_t dir_cap;
-    uint32_t hint_chunk, hint_i; /* the last search's result */
+    uint32_t hint_chunk; /* the last search's result */
+    uint16_t hint_i;
+    bool room_kept;    /* the last compaction left the room, and it was not given since */
     uint32_t room_end; /* the slab after the last item's content is kept free up to here */
     uint32_t tx_mark, tx_before; /* state before this transaction, if tx_mark is its number */
     uint32_t order_mark;         /* in tx.order, if it is doc->order_mark */
