@@ -113,7 +113,7 @@ for (const row of ROWS.filter((r) => r.title.includes(options.only))) {
 }
 
 const cpu = os.cpus()
-const head = `Measured ${new Date().toISOString().slice(0, 10)} at ${commit}: ${cpu.length} cores (${cpu[0].model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GB, Linux ${os.release()}, Node ${process.versions.node}; yjs ${version('yjs')}, ywasm ${version('ywasm')}. Load average before ${before}, after ${load()}; ${options.seconds} s a row. The history is ${title}.`
+const head = `Measured ${new Date().toISOString().slice(0, 10)} at ${commit}: ${cpu.length} cores (${cpu[0].model.trim()}), ${Math.round(os.totalmem() / 2 ** 30)} GB, Linux ${os.release().split('-')[0]}, Node ${process.versions.node}; yjs ${version('yjs')}, ywasm ${version('ywasm')}. Load average before ${before}, after ${load()}; ${options.seconds} s a row. The history is ${title}.`
 const table = `${head}\n\n${lines.join('\n')}\n`
 process.stdout.write(table)
 if (options.write) {
