@@ -47,7 +47,9 @@ test('the shared library has its version in its names, and needs libc alone', ()
 })
 
 test('exactly the functions that ydoc.h declares can be linked against', () => {
-  const header = fs.readFileSync(path.join(prefix, 'include/ydoc.h'), 'utf8').replace(/\/\*[^]*?\*\//g, '')
+  const header = ['ydoc.h', 'ydoc_protocols.h']
+    .map(name => fs.readFileSync(path.join(prefix, 'include', name), 'utf8'))
+    .join('').replace(/\/\*[^]*?\*\//g, '')
   const inline = new Set([...header.matchAll(/static inline [^;{]*?\b(ydoc_\w+)\(/g)].map((m) => m[1]))
   const declared = [...header.matchAll(/^\w[^;{}()]*?\b(ydoc_\w+)\(/gm)].map((m) => m[1]).filter((n) => !inline.has(n)).sort()
   assert.ok(declared.length > 30)
