@@ -96,9 +96,10 @@ static int apply_entry(void *doc, const struct store_entry *x, struct err *e)
 int cli_store_read_doc(struct store *s, const struct store_load *l, struct ydoc **out,
                        struct err *e)
 {
+    struct ydoc_options options = {.no_format_cleanup = true}; /* as the server has it */
     int rc = 0;
 
-    if (ydoc_new(out, NULL) != 0)
+    if (ydoc_new(out, &options) != 0)
         return err_set(e, SK_ENOMEM, "no memory for the document");
     if (l->snapshot != NULL)
         rc = apply(*out, l->snapshot->bytes, l->snapshot->len, "snapshot", l->snapshot_seq, e);

@@ -60,7 +60,8 @@ static int apply_log(struct room_doc *d, const struct store_log *log, struct ydo
 static int new_ydoc(struct room *r)
 {
     struct ydoc_alloc alloc = hub__ydoc_alloc(&r->account);
-    struct ydoc_options o = {.alloc = &alloc};
+    /* A relay makes no edits of its own: what the log holds is what clients sent. */
+    struct ydoc_options o = {.alloc = &alloc, .no_format_cleanup = true};
 
     return ydoc_new(&r->doc.ydoc, &o);
 }
