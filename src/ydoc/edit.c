@@ -520,7 +520,7 @@ static struct ydoc_slice element(const struct ydoc *doc, const struct item *it, 
 void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
                      struct ydoc_value *value)
 {
-    struct ydoc_slice body = {doc->slab.p + it->content, it->bytes};
+    struct ydoc_slice body = {item_bytes(doc, it), it->bytes};
     struct lib0_reader r;
 
     memset(value, 0, sizeof(*value));
