@@ -180,6 +180,8 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->keep_deleted = doc->keep_deleted;
     copy->no_format_cleanup = doc->no_format_cleanup;
     copy->client_id = doc->client_id;
+    copy->applied = doc->applied;
+    copy->work_left = doc->work_left; /* a transaction that is open goes on */
     copy->items_free = doc->items_free;
     copy->items_live = doc->items_live;
     copy->slab_waste = doc->slab_waste;
@@ -224,7 +226,9 @@ void store_restore(struct ydoc *doc, struct ydoc *copy)
     struct tx **queue = doc->queue.p;
     uint32_t queued = doc->queue.n, cap = doc->queue.cap;
     jmp_buf *on_failure = doc->on_failure;
+    struct text_frame *frames = doc->frames; /* an edit may be running: see ydoc_value.fill */
 
+    doc->frames = NULL;
     store_free_contents(doc);
     copy->memory_used += doc->memory_used - sizeof(*doc);
     *doc = *copy;
@@ -235,5 +239,6 @@ void store_restore(struct ydoc *doc, struct ydoc *copy)
     doc->queue.n = queued;
     doc->queue.cap = cap;
     doc->on_failure = on_failure;
+    doc->frames = frames;
     doc->alloc.resize(doc->alloc.ctx, copy, sizeof(*copy), 0);
 }

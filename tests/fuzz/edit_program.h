@@ -200,6 +200,7 @@ static inline struct ydoc_slice choose_key(struct peer *peer)
 /* ---- editing ---- */
 
 static inline void edit(struct peer *peer, ydoc_type type);
+static void deliver(struct peer *peer);
 
 static inline int fill(struct ydoc *doc, ydoc_type type, void *ctx)
 {
@@ -212,6 +213,8 @@ static inline int fill(struct ydoc *doc, ydoc_type type, void *ctx)
     peer->inside++;
     for (unsigned n = b % 3; n > 0; n--)
         edit(peer, b < 240 ? type : choose_type(peer));
+    if (b >= 250)
+        deliver(peer);
     peer->inside--;
     return b == 255 ? YDOC_ERANGE : 0;
 }

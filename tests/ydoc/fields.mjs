@@ -241,6 +241,7 @@ export function hasTwins(updates) {
 }
 
 const UNITS_MAX = 1000
+const READS_MAX = 100_000
 
 function unitOf({ client, clock, ref, origin, rightOrigin, parent, values }, i) {
   const place = i === 0 ? { origin, parent } : { origin: say({ client, clock: clock + i - 1 }) }
@@ -258,9 +259,11 @@ function isSameUnit(a, b) {
 export function oddInV2(update) {
   const odd = new Set()
   const clients = new Set()
+  let left = READS_MAX // a run of many millions is a few bytes
   class Spy extends Y.UpdateDecoderV2 {
     readClient() {
       const client = super.readClient()
+      if (left-- === 0) throw new Error('too long')
       if (clients.has(client)) odd.add('two sections of one client')
       clients.add(client)
       return client
@@ -268,6 +271,7 @@ export function oddInV2(update) {
 
     readInfo() {
       const info = super.readInfo()
+      if (left-- === 0) throw new Error('too long')
       if (info !== (info & 31) && [0, 10].includes(info & 31)) odd.add('a GC or Skip with flags')
       return info
     }
