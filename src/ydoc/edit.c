@@ -614,7 +614,7 @@ int ydoc_map_get(const struct ydoc *doc, ydoc_type type, struct ydoc_slice key,
 bool ydoc_map_next(const struct ydoc *doc, ydoc_type type, uint32_t *iter, struct ydoc_slice *key,
                    struct ydoc_value *out)
 {
-    uint32_t t = edit_resolve(doc, type);
+    uint32_t t = doc->broken ? 0 : edit_resolve(doc, type);
     uint32_t slot = t == 0 ? 0 : *iter == 0 ? doc->types.p[t].first : doc->slots.p[*iter].next;
 
     for (; slot != 0; slot = doc->slots.p[slot].next) {

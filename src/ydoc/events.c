@@ -295,6 +295,7 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
 {
     const struct events *v = &e->doc->watch->events;
     uint32_t from = 0, to = v->before.n;
+    const struct tx *later;
 
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
@@ -306,7 +307,9 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
     }
     if (from < v->before.n && v->before.p[from].client == client)
         return v->before.p[from].from;
-    return store_clock_before(e->doc, e->tx, client);
+    /* Not touched by the event's transaction: what those after it know. */
+    later = e->doc->queue.n > 1 ? e->doc->queue.p[1] : NULL;
+    return store_clock_before(e->doc, later, client);
 }
 
 bool event_adds(const struct ydoc_event *e, const struct item *it)

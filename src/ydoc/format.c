@@ -145,16 +145,21 @@ static bool is_live_format(const struct item *it)
     return item_kind(it) == WIRE_FORMAT && !item_deleted(it);
 }
 
+static void cover_keys(struct ydoc *doc)
+{
+    uint32_t more = doc->keys.n - doc->key_marks.n;
+
+    if (doc->key_marks.n >= doc->keys.n)
+        return;
+    VEC_RESERVE(doc, doc->key_marks, more);
+    memset(doc->key_marks.p + doc->key_marks.n, 0, more * sizeof(uint32_t));
+    doc->key_marks.n = doc->keys.n;
+}
+
 /* Numbers in doc->key_marks above the returned one are of this walk. */
 static uint32_t start_key_marks(struct ydoc *doc)
 {
-    if (doc->key_marks.n < doc->keys.n) {
-        uint32_t more = doc->keys.n - doc->key_marks.n;
-
-        VEC_RESERVE(doc, doc->key_marks, more);
-        memset(doc->key_marks.p + doc->key_marks.n, 0, more * sizeof(uint32_t));
-        doc->key_marks.n = doc->keys.n;
-    }
+    cover_keys(doc);
     if (doc->key_mark > UINT32_MAX / 2) {
         memset(doc->key_marks.p, 0, doc->key_marks.n * sizeof(uint32_t));
         doc->key_mark = 0;
@@ -165,7 +170,7 @@ static uint32_t start_key_marks(struct ydoc *doc)
 static void mark_key(struct ydoc *doc, uint32_t key)
 {
     if (key >= doc->key_marks.n)
-        start_key_marks(doc);
+        cover_keys(doc);
     doc->key_marks.p[key] = ++doc->key_mark;
 }
 
@@ -259,7 +264,7 @@ static void clean_text(struct ydoc *doc, uint32_t type)
     if (h == 0 || h == start)
         return;
     f = edit_take_frame(doc);
-    format_clean_gap(doc, start, h, f);
+    format_clean_gap(doc, start, start, f); /* nobody asks for the attributes behind it */
     edit_give_frame(f);
 }
 

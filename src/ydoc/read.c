@@ -86,7 +86,7 @@ bool ydoc_next_root(const struct ydoc *doc, uint32_t *iter, struct ydoc_root *ou
 {
     uint32_t type;
 
-    if (*iter >= doc->roots.n)
+    if (doc->broken || *iter >= doc->roots.n)
         return false;
     type = doc->roots.p[(*iter)++];
     out->name = store_key(doc, doc->types.p[type].name);
