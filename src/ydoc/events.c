@@ -435,11 +435,6 @@ bool ydoc_event_next_key_change(const struct ydoc_event *event, uint32_t *iter,
     return false;
 }
 
-static void write_cstr(struct ydoc_buf *out, const char *s)
-{
-    ydoc_buf_append(out, s, strlen(s));
-}
-
 int ydoc__event_keys(const struct ydoc_event *event, enum text_style style, struct ydoc_buf *out)
 {
     static const char *const actions[] = {"add", "update", "delete"};
@@ -450,23 +445,23 @@ int ydoc__event_keys(const struct ydoc_event *event, enum text_style style, stru
 
     if (event->doc->broken)
         return YDOC_EBROKEN;
-    write_cstr(out, "{");
+    ydoc__write(out, "{");
     while (ydoc_event_next_key_change(event, &iter, &change)) {
-        write_cstr(out, first ? "" : ",");
+        ydoc__write(out, first ? "" : ",");
         first = false;
         text_write_string(out, change.key);
-        write_cstr(out, ":{\"action\":\"");
-        write_cstr(out, actions[change.action]);
-        write_cstr(out, "\"");
+        ydoc__write(out, ":{\"action\":\"");
+        ydoc__write(out, actions[change.action]);
+        ydoc__write(out, "\"");
         if (change.action != YDOC_KEY_ADD) {
-            write_cstr(out, ",\"oldValue\":");
+            ydoc__write(out, ",\"oldValue\":");
             event_write_value(event->doc, &change.old, style, out);
         } else if (style == TEXT_TAGGED) {
-            write_cstr(out, ",\"oldValue\":{\"$u\":1}");
+            ydoc__write(out, ",\"oldValue\":{\"$u\":1}");
         }
-        write_cstr(out, "}");
+        ydoc__write(out, "}");
     }
-    write_cstr(out, "}");
+    ydoc__write(out, "}");
     return ydoc__buf_finish(out, len_before, NULL);
 }
 

@@ -8,12 +8,14 @@
  *
  * Two values are equal if they are the same primitive, or flat objects with the
  * same members; Yjs compares nested ones by identity, so they never are, except
- * with themselves.
+ * with themselves. Objects that JSON cannot say are compared by their bytes, so that the
+ * order of their members counts.
  */
 #include "ydoc/edit.h"
 
 #include <string.h>
 
+#include "ydoc/any.h"
 #include "ydoc/json_walk.h"
 
 /* ---- lists of attributes ---- */
@@ -95,6 +97,8 @@ bool format_is_null(const struct ydoc *doc, const struct attr *a)
 
 static bool is_object(struct ydoc_slice v)
 {
+    if (any_is_stored_any(v))
+        return v.p[1] >= ANY_BYTES && v.p[1] <= ANY_OBJECT;
     return v.len > 0 && (v.p[0] == '{' || v.p[0] == '[');
 }
 
@@ -112,7 +116,11 @@ bool format_equal(const struct ydoc *doc, const struct attr *a, const struct att
 {
     struct ydoc_slice x = format_value(doc, a), y = format_value(doc, b);
 
-    return same_value(doc, a, b) || (is_object(x) && is_object(y) && json_equal_flat(x, y));
+    if (same_value(doc, a, b))
+        return true;
+    if (!is_object(x) || !is_object(y) || any_is_stored_any(x) != any_is_stored_any(y))
+        return false;
+    return any_is_stored_any(x) ? ydoc__same(x, y) && any_is_flat(x) : json_equal_flat(x, y);
 }
 
 static void update_current(struct ydoc *doc, struct attrs *current, struct attr a)
