@@ -443,7 +443,9 @@ int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct yd
     uint32_t number = edit_resolve(doc, type);
     struct wire_struct content;
 
-    if (units < 0 || units > UINT32_MAX)
+    if (edit_check_len(doc, utf8.len) != 0)
+        return YDOC_ELIMIT;
+    if (units < 0)
         return YDOC_EMALFORMED;
     if (number == 0)
         return YDOC_ENOENT;
@@ -468,9 +470,11 @@ static struct ydoc_slice or_none(struct ydoc_slice attributes)
     return attributes.p != NULL ? attributes : none;
 }
 
-static int set_embed(struct text_edit *t, const struct ydoc_value *value)
+static int set_embed(const struct ydoc *doc, struct text_edit *t, const struct ydoc_value *value)
 {
     t->content.len = 1;
+    if (edit_check_len(doc, value->any.len) != 0 || edit_check_len(doc, value->name.len) != 0)
+        return YDOC_ELIMIT;
     if (value->tag == YDOC_VALUE_TYPE) {
         if (value->kind > YDOC_KIND_XML_TEXT)
             return YDOC_EKIND;
@@ -485,14 +489,14 @@ static int set_embed(struct text_edit *t, const struct ydoc_value *value)
         return YDOC_EMALFORMED;
     t->content.ref = WIRE_EMBED;
     t->content.body = value->any;
-    return ydoc_validate_json(value->any.p, value->any.len, 128, NULL);
+    return ydoc_validate_json(value->any.p, value->any.len, doc->limits.nesting_max, NULL);
 }
 
 int ydoc_text_insert_embed(struct ydoc *doc, ydoc_type type, uint32_t index,
                            const struct ydoc_value *value, struct ydoc_slice attributes)
 {
     struct text_edit t = {0};
-    int rc = set_embed(&t, value);
+    int rc = set_embed(doc, &t, value);
 
     t.e.work = text_insert;
     t.index = index;

@@ -295,6 +295,7 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
 {
     const struct events *v = &e->doc->watch->events;
     uint32_t from = 0, to = v->before.n;
+    const struct tx *later;
 
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
@@ -306,7 +307,9 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
     }
     if (from < v->before.n && v->before.p[from].client == client)
         return v->before.p[from].from;
-    return store_clock_before(e->doc, e->tx, client);
+    /* Not touched by the event's transaction: what those after it know. */
+    later = e->doc->queue.n > 1 ? e->doc->queue.p[1] : NULL;
+    return store_clock_before(e->doc, later, client);
 }
 
 bool event_adds(const struct ydoc_event *e, const struct item *it)
@@ -432,11 +435,6 @@ bool ydoc_event_next_key_change(const struct ydoc_event *event, uint32_t *iter,
     return false;
 }
 
-static void write_cstr(struct ydoc_buf *out, const char *s)
-{
-    ydoc_buf_append(out, s, strlen(s));
-}
-
 int ydoc__event_keys(const struct ydoc_event *event, enum text_style style, struct ydoc_buf *out)
 {
     static const char *const actions[] = {"add", "update", "delete"};
@@ -447,23 +445,23 @@ int ydoc__event_keys(const struct ydoc_event *event, enum text_style style, stru
 
     if (event->doc->broken)
         return YDOC_EBROKEN;
-    write_cstr(out, "{");
+    ydoc__write(out, "{");
     while (ydoc_event_next_key_change(event, &iter, &change)) {
-        write_cstr(out, first ? "" : ",");
+        ydoc__write(out, first ? "" : ",");
         first = false;
         text_write_string(out, change.key);
-        write_cstr(out, ":{\"action\":\"");
-        write_cstr(out, actions[change.action]);
-        write_cstr(out, "\"");
+        ydoc__write(out, ":{\"action\":\"");
+        ydoc__write(out, actions[change.action]);
+        ydoc__write(out, "\"");
         if (change.action != YDOC_KEY_ADD) {
-            write_cstr(out, ",\"oldValue\":");
+            ydoc__write(out, ",\"oldValue\":");
             event_write_value(event->doc, &change.old, style, out);
         } else if (style == TEXT_TAGGED) {
-            write_cstr(out, ",\"oldValue\":{\"$u\":1}");
+            ydoc__write(out, ",\"oldValue\":{\"$u\":1}");
         }
-        write_cstr(out, "}");
+        ydoc__write(out, "}");
     }
-    write_cstr(out, "}");
+    ydoc__write(out, "}");
     return ydoc__buf_finish(out, len_before, NULL);
 }
 

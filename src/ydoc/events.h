@@ -20,6 +20,7 @@ struct event_delta {
     struct ydoc_buf ops;    /* struct event_op */
     struct ydoc_buf values; /* struct event_value */
     struct ydoc_buf bytes;  /* what they refer to */
+    bool too_long;
 };
 
 struct ydoc_event {

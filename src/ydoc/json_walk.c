@@ -212,14 +212,9 @@ int json_equal(struct ydoc_slice a, struct ydoc_slice b, const struct ydoc_alloc
 
 /* ---- flat equality ---- */
 
-static bool same_bytes(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
 static bool same_primitive(struct ydoc_slice a, struct ydoc_slice b)
 {
-    return a.p[0] != '{' && a.p[0] != '[' && same_bytes(a, b);
+    return a.p[0] != '{' && a.p[0] != '[' && ydoc__same(a, b);
 }
 
 static size_t count_members(struct json_walk w)
@@ -237,7 +232,7 @@ static bool has_member(struct json_walk w, const struct json_member *wanted)
     struct json_member m;
 
     while (json_next(&w, &m)) {
-        if (same_bytes(m.key, wanted->key))
+        if (ydoc__same(m.key, wanted->key))
             return same_primitive(m.value, wanted->value);
     }
     return false;

@@ -21,12 +21,6 @@ bool members_is_index(struct ydoc_slice key, uint64_t *index)
     return v < UINT32_MAX;
 }
 
-static bool same_key(const struct member *a, const struct member *b)
-{
-    return a->key.len == b->key.len &&
-           (a->key.len == 0 || memcmp(a->key.p, b->key.p, a->key.len) == 0);
-}
-
 static bool before_by_key(const struct member *a, const struct member *b)
 {
     size_t n = a->key.len < b->key.len ? a->key.len : b->key.len;
@@ -85,7 +79,7 @@ static bool is_ordered(const struct member *v, size_t n)
         if (members_is_index(v[i].key, &index))
             return false;
         for (size_t k = 0; k < i; k++) {
-            if (same_key(&v[i], &v[k]))
+            if (ydoc__same(v[i].key, v[k].key))
                 return false;
         }
     }
@@ -102,7 +96,7 @@ size_t members_order(struct member *v, size_t n)
         v[i].rank = i;
     sort(v, n, before_by_key);
     for (size_t i = 0; i < n; i++) {
-        if (kept > 0 && same_key(&v[kept - 1], &v[i]))
+        if (kept > 0 && ydoc__same(v[kept - 1].key, v[i].key))
             v[kept - 1].value = v[i].value;
         else
             v[kept++] = v[i];

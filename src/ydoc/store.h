@@ -82,7 +82,7 @@ struct type {
     uint32_t last;
     uint32_t length;     /* countable undeleted units in the list */
     uint32_t tree;       /* number in doc->trees of its position index, or 0 (place.h) */
-    uint16_t generation; /* how often the number was given back, for handles */
+    uint32_t generation; /* how often the number was given back, for handles */
     uint8_t ref;         /* enum ydoc_kind; YDOC_KIND_UNKNOWN for an undeclared root */
     bool formatted;      /* a format item was integrated since it has this kind */
     bool has_formats;    /* a format item was ever integrated */
@@ -238,6 +238,7 @@ struct ydoc {
     /* The running transaction; see transact.c. */
     uint32_t tx;       /* its number, for tx_mark */
     uint32_t tx_depth; /* begins that are not committed yet */
+    uint32_t begins;   /* of them the caller's own: an edit's, or a reader's, are not his to end */
     struct tx cur;
     VEC(struct tx *) queue; /* done, and not yet finished; the first one is being finished */
     bool finishing;

@@ -23,7 +23,7 @@ struct after_hook {
 /* One of the two functions; neither: was removed. */
 struct type_observer {
     uint32_t type;
-    uint16_t generation; /* of the type; another one: the type is gone */
+    uint32_t generation; /* of the type; another one: the type is gone */
     int number;
     ydoc_event_fn fn;
     ydoc_events_fn deep;
