@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 
 /* One history of local edits and a remote update, watched by everything that can
  * watch, and what yjs 13.6 calls in the same history, in its order. */
@@ -462,29 +463,6 @@ TEST(ydoc_events, a_history_of_yjs)
     CHECK_STR((const char *)w.log.p, calls);
     check_state(&w);
     free_world(&w);
-}
-
-struct account {
-    size_t held;
-    long calls_left;
-};
-
-static void *account_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct account *a = ctx;
-
-    if (new_size > old_size && a->calls_left-- <= 0)
-        return NULL;
-    if (new_size > 0) {
-        p = realloc(p, new_size);
-        if (p == NULL)
-            abort();
-    } else {
-        free(p);
-        p = NULL;
-    }
-    a->held += new_size - old_size;
-    return p;
 }
 
 /* Whichever allocation fails, and whether the memory comes back or not, nothing
