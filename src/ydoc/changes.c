@@ -150,3 +150,12 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
         out->alloc.resize(out->alloc.ctx, v, room * sizeof(*v), 0);
     return ydoc__buf_finish(out, len_before, NULL);
 }
+
+int store_write_news(const struct news *news, int version, struct ydoc_buf *out)
+{
+    size_t len_before = out->len;
+    struct doc_update u = {&news->part, news->has_part, NULL, version == 2 ? WIRE_V2 : WIRE_V1};
+
+    write_changes(news->doc, u, news->gone, news->gone != NULL, out);
+    return ydoc__buf_finish(out, len_before, NULL);
+}

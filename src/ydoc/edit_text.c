@@ -451,9 +451,12 @@ int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct yd
         return YDOC_ENOENT;
     if (units == 0)
         return 0;
-    if (attributes.p == NULL && !doc->broken &&
-        typing_insert(doc, number, index, utf8, (uint32_t)units))
-        return 0;
+    if (attributes.p == NULL && !doc->broken) {
+        int rc = typing_insert(doc, number, index, utf8, (uint32_t)units);
+
+        if (rc != 0)
+            return rc > 0 ? 0 : rc;
+    }
     set_string(&content, utf8, (uint32_t)units);
     return insert_string(doc, type, index, &content, attributes);
 }
@@ -501,16 +504,29 @@ int ydoc_text_insert_embed(struct ydoc *doc, ydoc_type type, uint32_t index,
     return rc != 0 ? rc : run_with_attributes(t, doc, type, or_none(attributes));
 }
 
-int ydoc_text_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
+static int delete_range(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
 {
     struct text_edit t = {0};
 
-    if (len == 0)
-        return edit_resolve(doc, type) == 0 ? YDOC_ENOENT : 0;
     t.e.work = text_delete;
     t.index = index;
     t.len = len;
     return edit_run(&t.e, doc, type, KINDS_TEXT);
+}
+
+int ydoc_text_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
+{
+    uint32_t number = edit_resolve(doc, type);
+    int rc;
+
+    if (number == 0)
+        return YDOC_ENOENT;
+    if (len == 0)
+        return 0;
+    if (!doc->broken && (KINDS_TEXT & KIND_BIT(doc->types.p[number].ref)) != 0 &&
+        (rc = typing_delete(doc, number, index, len)) != 0)
+        return rc > 0 ? 0 : rc;
+    return delete_range(doc, type, index, len);
 }
 
 int ydoc_text_format(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len,

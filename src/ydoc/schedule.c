@@ -13,6 +13,7 @@
 
 #include <assert.h>
 
+#include "ydoc/plain.h"
 #include "ydoc/quick.h"
 
 /* The next struct of a source, and the source as it is after it. */
@@ -275,7 +276,8 @@ static void integrate_struct(const struct run *run, struct source *src, const st
 {
     if (src->number == CLIENT_UNKNOWN)
         src->number = store_add_client(run->doc, src->client);
-    store_integrate(run->doc, s, src->number);
+    if (!plain_integrate(run->doc, s, src->number))
+        store_integrate(run->doc, s, src->number);
 }
 
 /* Integrates the source's structs while nothing is in their way and `clock` is

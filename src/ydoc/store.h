@@ -393,6 +393,8 @@ struct place index_insert_after(struct ydoc *doc, struct client *c, struct place
 void index_remove(struct ydoc *doc, struct client *c, struct place at);
 /* To be called when an item of the index becomes deleted. */
 void index_on_delete(struct ydoc *doc, const struct item *it);
+/* The item at this place begins at another clock now, between its neighbours' still. */
+void index_set_clock(struct client *c, struct place at, uint32_t clock);
 /* Appends the clocks at which deleted items begin and end, in turn, to `clocks`,
  * which has room for CHUNK_MAX; *deleted says what the item before was. */
 uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks);
@@ -430,6 +432,17 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
 uint32_t store_clock_after(const struct ydoc *doc, uint32_t client);
 /* Is there an update to send? Not only for what the transaction itself has made. */
 bool store_has_content(const struct ydoc *doc, const struct tx *tx);
+/* What one keystroke did without a transaction: a client's structs from a clock on, or
+ * one range that was deleted. Tells update observers, the only ones there are, and
+ * finishes what they begin. */
+struct news {
+    struct ydoc *doc;
+    struct doc_part part;
+    bool has_part;
+    const struct span *gone; /* or NULL */
+    const void *origin;
+};
+void store_tell(const struct news *news);
 void store_free_tx(struct ydoc *doc, struct tx *tx);
 /* Does anybody observe anything? */
 static inline bool store_is_watched(const struct ydoc *doc)
@@ -490,6 +503,8 @@ uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t c
 void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
 /* Yjs's sortAndMergeDeleteSet, by client too; returns how many are left. */
 uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n);
+/* Joins a range to another one that it touches at either end; false if it does not. */
+bool store_join_span(struct span *last, const struct span *s);
 void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
@@ -502,6 +517,7 @@ void store_item_struct(const struct ydoc *doc, const struct item *it, struct wir
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
+int store_write_news(const struct news *news, int version, struct ydoc_buf *out);
 /* A part of a document as an update: clients, descending, each from a clock below
  * its state on, and deletions, descending and in order. */
 struct doc_update {

@@ -251,6 +251,14 @@ void store_end(struct ydoc *doc)
     }
 }
 
+/* An observer's edits are finished after all have heard of this one. */
+void store_tell(const struct news *news)
+{
+    news->doc->finishing = true;
+    watch_send_news(news);
+    finish_queue(news->doc);
+}
+
 /* ---- public ---- */
 
 int ydoc_begin(struct ydoc *doc, const void *origin)
