@@ -6,7 +6,8 @@
  * A document takes updates as Yjs 13.6 writes them (formats v1 and v2), keeps the same
  * structs Yjs would keep, and gives back the same bytes: the encoded state, the
  * state vector and the update of a transaction are byte for byte those of
- * yjs 13.6 after the same calls. docs/ydoc.md explains the data structures.
+ * yjs 13.6 after the same calls. docs/ydoc-api.md is a guide with examples,
+ * docs/ydoc.md explains the data structures.
  *
  * A library of its own: it needs libc and nothing else, keeps no global state
  * and starts no thread. Memory comes from the allocator given at creation.

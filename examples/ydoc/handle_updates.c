@@ -78,8 +78,8 @@ int main(void)
     must(ydoc_state_vector_from_update_v1(updates[0].p, updates[0].len, &sv, &err));
     must(ydoc_diff_update_v1(merged.p, merged.len, sv.p, sv.len, &half, &err));
     must(ydoc_convert_v1_to_v2(merged.p, merged.len, &v2, &err));
-    printf("merged: %zu bytes, the second half: %zu bytes, in v2: %zu bytes\n", merged.len, half.len,
-           v2.len);
+    printf("merged: %zu bytes, the second half: %zu bytes, in v2: %zu bytes\n", merged.len,
+           half.len, v2.len);
 
     if (ydoc_apply_v1(doc, merged.p, 11, &err) == YDOC_EMALFORMED) /* the rest is missing */
         printf("refused: %s\n", err.msg);

@@ -5,8 +5,9 @@
  * prints
  *     then: good morning
  *     now:  good evening
- *     [{"insert":"good
- * "},{"insert":"morning","attributes":{"ychange":{"type":"removed"}}},{"insert":"evening","attributes":{"ychange":{"type":"added"}}}]
+ *     "good "
+ *     "morning" {"ychange":{"type":"removed"}}
+ *     "evening" {"ychange":{"type":"added"}}
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,15 @@ static void print(const char *label, struct ydoc_buf *b)
     ydoc_buf_reset(b);
 }
 
+static int print_run(const struct ydoc_run *run, void *ctx)
+{
+    (void)ctx;
+    printf("\"%.*s\"%s%.*s\n", (int)run->text.len, (const char *)run->text.p,
+           run->attributes.len > 0 ? " " : "", (int)run->attributes.len,
+           (const char *)run->attributes.p);
+    return 0;
+}
+
 int main(void)
 {
     struct ydoc_options options = {.keep_deleted = true}; /* Yjs: gc: false */
@@ -60,8 +70,7 @@ int main(void)
     print("now:  ", &out);
     changes.snapshot = now;
     changes.before = then;
-    must(ydoc_text_delta_at(doc, text, &changes, &out));
-    print("", &out);
+    must(ydoc_text_runs_at(doc, text, &changes, print_run, NULL));
 
     ydoc_snapshot_free(then);
     ydoc_snapshot_free(now);

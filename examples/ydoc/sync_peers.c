@@ -71,39 +71,38 @@ static void bring(const struct ydoc *from, struct ydoc *to)
     ydoc_buf_fini(&update);
 }
 
-/* What one end of a connection does with a message that has arrived. */
-static void receive(struct ydoc *doc, struct ydoc_slice bytes, struct ydoc_buf *reply)
+/* What one end of a connection does with a message that has arrived; what it has to
+ * answer is appended to `reply`. An error is the sender's fault: close the connection. */
+static int receive(struct ydoc *doc, struct ydoc_slice bytes, struct ydoc_buf *reply,
+                   struct ydoc_error *err)
 {
-    struct ydoc_error err = {0};
     struct ydoc_message m;
-    struct ydoc_slice sync;
+    int rc = ydoc_message_decode(&m, bytes.p, bytes.len, err);
 
-    must(ydoc_message_decode(&m, bytes.p, bytes.len, &err));
-    if (m.type != YDOC_MESSAGE_SYNC)
-        return;
-    sync.p = bytes.p + 1; /* what follows the type, a varuint of one byte */
-    sync.len = m.used - 1;
+    if (rc != 0 || m.type != YDOC_MESSAGE_SYNC)
+        return rc;
+    if (m.kind != YDOC_SYNC_STEP1)
+        return ydoc_apply_v1(doc, m.body.p, m.body.len, err);
     ydoc_message_begin(reply, YDOC_MESSAGE_SYNC);
-    must(ydoc_sync_read(doc, sync, 0, reply, &err));
-    if (reply->len == 1) /* nothing to answer */
-        ydoc_buf_reset(reply);
+    return ydoc_sync_write_step2(doc, m.body.p, m.body.len, reply, err);
 }
 
 /* Step 1 says what `to` has, and the answer is what it lacks. */
 static void sync_by_messages(struct ydoc *from, struct ydoc *to)
 {
-    struct ydoc_buf question, answer, none;
+    struct ydoc_buf question, answer, nothing;
+    struct ydoc_error err = {0};
 
     ydoc_buf_init(&question, NULL);
     ydoc_buf_init(&answer, NULL);
-    ydoc_buf_init(&none, NULL);
+    ydoc_buf_init(&nothing, NULL);
     ydoc_message_begin(&question, YDOC_MESSAGE_SYNC);
     must(ydoc_sync_write_step1(to, &question));
-    receive(from, ydoc_buf_slice(&question), &answer);
-    receive(to, ydoc_buf_slice(&answer), &none);
+    must(receive(from, ydoc_buf_slice(&question), &answer, &err));
+    must(receive(to, ydoc_buf_slice(&answer), &nothing, &err));
     ydoc_buf_fini(&question);
     ydoc_buf_fini(&answer);
-    ydoc_buf_fini(&none);
+    ydoc_buf_fini(&nothing);
 }
 
 static bool same_state(const struct ydoc *a, const struct ydoc *b)

@@ -157,8 +157,6 @@ struct subdoc_note {
     bool removed, loaded;
 };
 
-/* One transaction. After its edits are done it waits in doc->queue until those
- * before it are finished. */
 /* What of a type is still to be deleted. */
 struct deletion {
     uint32_t item, slot;
@@ -167,6 +165,8 @@ struct deletion {
 struct tree;
 struct text_frame;
 struct watch;
+/* One transaction. After its edits are done it waits in doc->queue until those
+ * before it are finished. */
 struct tx {
     VEC(struct doc_part) touched; /* clients that got structs, with their clocks before */
     VEC(struct span) deleted;
