@@ -136,9 +136,13 @@ static bool can_retry(const struct ydoc *doc)
 static void delete_range(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_t end)
 {
     struct client *c = &doc->clients.p[client];
-    struct place at = index_find(doc, c, clock);
-    const struct item *it = &doc->items.p[index_at(c, at)];
+    struct place at;
+    const struct item *it;
 
+    if (index_is_deleted(doc, c, clock, end < c->state ? end : c->state))
+        return;
+    at = index_find(doc, c, clock);
+    it = &doc->items.p[index_at(c, at)];
     if (!item_deleted(it) && it->clock < clock)
         store_split(doc, c, &at, clock - it->clock);
     do {

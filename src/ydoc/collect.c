@@ -304,7 +304,7 @@ void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 
 void store_collect(struct ydoc *doc, struct tx *tx)
 {
-    if (!doc->keep_deleted)
+    if (!doc->keep_deleted && tx->collects)
         collect_deleted(doc, tx);
     merge_deleted(doc, tx);
     merge_added(doc, tx);

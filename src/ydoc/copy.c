@@ -194,6 +194,7 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->begins = doc->begins;
     copy->cur.origin = doc->cur.origin;
     copy->cur.local = doc->cur.local;
+    copy->cur.collects = doc->cur.collects;
     copy->finishing = doc->finishing;
     copy->queued = doc->queued;
     copy->order_mark = doc->order_mark;

@@ -177,6 +177,7 @@ struct tx {
     VEC(uint32_t) order;             /* clients in the order of their first deletion */
     const void *origin;
     bool local;
+    bool collects; /* of what it deleted some has its content yet */
 };
 
 /* The item with this id was restored by a copy that starts with the other id. */
@@ -395,6 +396,8 @@ void index_remove(struct ydoc *doc, struct client *c, struct place at);
 void index_on_delete(struct ydoc *doc, const struct item *it);
 /* The item at this place begins at another clock now, between its neighbours' still. */
 void index_set_clock(struct client *c, struct place at, uint32_t clock);
+/* Is everything from `clock` to before `end` deleted? Both are within the state. */
+bool index_is_deleted(const struct ydoc *doc, struct client *c, uint32_t clock, uint32_t end);
 /* Appends the clocks at which deleted items begin and end, in turn, to `clocks`,
  * which has room for CHUNK_MAX; *deleted says what the item before was. */
 uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks);
@@ -458,7 +461,8 @@ void store_clean_formats(struct ydoc *doc, struct tx *tx);
 /* ---- integrate.c ---- */
 /* Yjs's getMissing (its second half) and integrate: every id that the struct
  * names is known. Parts below the client's state are passed over. */
-void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client);
+__attribute__((noinline)) void store_integrate(struct ydoc *doc, const struct wire_struct *s,
+                                               uint32_t client);
 void store_delete_item(struct ydoc *doc, uint32_t h);
 /* Where a new item goes: a slot, and between which items of it (0: none). */
 struct neighbours {
