@@ -136,9 +136,13 @@ static bool can_retry(const struct ydoc *doc)
 static void delete_range(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_t end)
 {
     struct client *c = &doc->clients.p[client];
-    struct place at = index_find(doc, c, clock);
-    const struct item *it = &doc->items.p[index_at(c, at)];
+    struct place at;
+    const struct item *it;
 
+    if (index_is_deleted(doc, c, clock, end < c->state ? end : c->state))
+        return;
+    at = index_find(doc, c, clock);
+    it = &doc->items.p[index_at(c, at)];
     if (!item_deleted(it) && it->clock < clock)
         store_split(doc, c, &at, clock - it->clock);
     do {
@@ -442,15 +446,22 @@ static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *
     return 0;
 }
 
+static int typing_result(int rc, struct ydoc_error *err)
+{
+    return rc > 0 ? 0 : ydoc__error(err, rc, 0, "out of memory while telling observers");
+}
+
 int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
                        struct ydoc_error *err)
 {
     struct ydoc_slice bytes = {update, len};
+    int rc;
 
     if (doc->broken)
         return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (typing_apply(doc, update, len))
-        return 0;
+    rc = typing_apply(doc, update, len, origin);
+    if (rc != 0)
+        return typing_result(rc, err);
     return apply_checked(doc, bytes, origin, &doc->limits, err);
 }
 
@@ -463,10 +474,12 @@ int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void
                      struct ydoc_error *err)
 {
     struct ydoc_limits limits = update_limits(WIRE_OURS);
+    int rc;
 
     limits.nesting_max = WIRE_NESTING_OURS;
-    if (typing_apply(doc, update->p, update->len))
-        return 0;
+    rc = typing_apply(doc, update->p, update->len, origin);
+    if (rc != 0)
+        return typing_result(rc, err);
     return apply_checked(doc, ydoc_buf_slice(update), origin, &limits, err);
 }
 

@@ -305,6 +305,25 @@ void index_on_delete(struct ydoc *doc, const struct item *it)
     e->item |= ENTRY_DELETED;
 }
 
+bool index_is_deleted(const struct ydoc *doc, struct client *c, uint32_t clock, uint32_t end)
+{
+    struct place at = index_find(doc, c, clock);
+    bool deleted = (index_entry(c, at)->item & ENTRY_DELETED) != 0;
+
+    while (deleted && index_next(c, &at)) {
+        const struct entry *e = index_entry(c, at);
+
+        if (e->clock >= end) {
+            /* Who asks goes on from here as a rule. */
+            c->hint_chunk = at.chunk;
+            c->hint_i = (uint16_t)at.i;
+            return true;
+        }
+        deleted = (e->item & ENTRY_DELETED) != 0;
+    }
+    return deleted;
+}
+
 /* Every clock is written and only those that count are kept: a branch here would
  * be mispredicted wherever somebody has changed his mind. */
 uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks)
@@ -322,4 +341,13 @@ uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint
     }
     *deleted = before != 0;
     return n;
+}
+
+void index_set_clock(struct client *c, struct place at, uint32_t clock)
+{
+    struct chunk *k = index_chunk(c, at.chunk);
+
+    entries(k)[at.i].clock = clock;
+    if (at.i == 0)
+        k->clock = clock;
 }
