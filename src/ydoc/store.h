@@ -506,7 +506,7 @@ void store_item_struct(const struct ydoc *doc, const struct item *it, struct wir
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
 /* A part of a document as an update: clients, descending, each from a clock below
- * its state on, and deletions, descending and in order. */
+ * its state on, and deletions, descending and in order (NULL: all there are). */
 struct doc_update {
     const struct doc_part *parts;
     uint32_t n;
@@ -518,7 +518,10 @@ void store_write_update(const struct ydoc *doc, const struct doc_update *u, stru
  * of an update OURS. */
 void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
                        struct ydoc_buf *out);
-/* Everything that is deleted, clients descending. */
+
+/* ---- encode_deletes.c: everything that is deleted, clients descending ---- */
+const uint32_t *store_clients_descending(const struct ydoc *doc);
+void store_write_deletes(const struct ydoc *doc, struct ydoc_buf *out); /* as v1 */
 void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
