@@ -6,7 +6,8 @@
  * A document takes updates as Yjs 13.6 writes them (formats v1 and v2), keeps the same
  * structs Yjs would keep, and gives back the same bytes: the encoded state, the
  * state vector and the update of a transaction are byte for byte those of
- * yjs 13.6 after the same calls. docs/ydoc.md explains the data structures.
+ * yjs 13.6 after the same calls. docs/ydoc-api.md is a guide with examples,
+ * docs/ydoc.md explains the data structures.
  *
  * A library of its own: it needs libc and nothing else, keeps no global state
  * and starts no thread. Memory comes from the allocator given at creation.
@@ -118,7 +119,8 @@ static inline struct ydoc_slice ydoc_buf_slice(const struct ydoc_buf *b)
 
 /* What one input may cost. 0 takes the default. */
 struct ydoc_limits {
-    size_t update_bytes_max;  /* length of one update; default 256 MiB */
+    size_t update_bytes_max;  /* length of one update, and of what one edit inserts; at most 2 GiB;
+                                 default 256 MiB */
     uint32_t structs_max;     /* structs plus delete ranges of one update; default 16,777,216 */
     uint32_t clients_max;     /* clients of one update, and of a document; default 1,048,576 */
     uint32_t nesting_max;     /* arrays and objects inside a value, at most 512; default 128 */
@@ -211,7 +213,10 @@ uint64_t ydoc_client_id(const struct ydoc *doc);
  * as a pointer by undo managers and handed to observers; NULL is allowed.
  *
  * Committing collects and merges, calls the observers, and runs the
- * transactions that observers made, one after another. */
+ * transactions that observers made, one after another.
+ *
+ * ydoc_begin: YDOC_EBROKEN. ydoc_commit: YDOC_EBUSY, there is no begin of the caller's to end;
+ * YDOC_ENOMEM, YDOC_EBROKEN: the document is broken. */
 int ydoc_begin(struct ydoc *doc, const void *origin) YDOC_MUST_USE;
 int ydoc_commit(struct ydoc *doc, struct ydoc_error *err) YDOC_MUST_USE;
 
@@ -235,7 +240,8 @@ enum ydoc_kind {
 };
 
 /* Y.Doc.get(name, kind): finds or makes the root. YDOC_KIND_UNKNOWN leaves open
- * what it is. YDOC_EKIND: it was declared as something else. */
+ * what it is. YDOC_EKIND: it was declared as something else. YDOC_EMALFORMED: the name is not
+ * UTF-8. YDOC_ENOMEM: the document is as it was. */
 int ydoc_root(struct ydoc *doc, struct ydoc_slice name, enum ydoc_kind kind,
               ydoc_type *out) YDOC_MUST_USE;
 
@@ -253,14 +259,16 @@ enum ydoc_value_tag {
     YDOC_VALUE_BYTES,  /* binary content */
     YDOC_VALUE_TYPE,   /* a shared type */
     YDOC_VALUE_DOC,    /* a subdocument */
-    YDOC_VALUE_JSON,   /* JSON text: an embed; reading also content from before Yjs 13 */
+    YDOC_VALUE_JSON,   /* JSON text: an embed; reading also content from before Yjs 13. What JSON
+                          cannot say of either is read as an ANY */
 };
 
 /* For writing: `any` is borrowed. A new type is made of `kind` (and `name` for
  * elements and hooks); then `fill`, if there is one, is called with its handle
  * and puts its first content there, which gives the bytes that Yjs gives for a
  * type that was filled before it was inserted. `fill` returns 0 or the error
- * that ends the edit; what was inserted before stays.
+ * that ends the edit; what was inserted before stays. It must leave what is around
+ * the new type alone.
  * Reading: slices point into the document; `type` is the handle. */
 struct ydoc_value {
     enum ydoc_value_tag tag;
@@ -287,7 +295,12 @@ int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out,
  * As in Yjs a position beyond the end of a text is its end, and in a list it is
  * refused (YDOC_ERANGE). Text that is not UTF-8, attributes that are no JSON object: malformed.
  * `attributes` is a JSON object, {"bold":true}; null ends an attribute. An
- * insertion whose attributes.p is NULL takes those of what stands before it. */
+ * insertion whose attributes.p is NULL takes those of what stands before it.
+ *
+ * Of every edit: YDOC_ENOENT, the type is gone; YDOC_EKIND, it is of another kind; YDOC_ELIMIT,
+ * what is inserted is longer than limits.update_bytes_max. A value nested deeper than
+ * limits.nesting_max is malformed. These, and what is said above, leave no trace. YDOC_ENOMEM in
+ * the middle of the edit, and what an observer runs into, leave the document broken (YDOC_EBROKEN). */
 int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct ydoc_slice utf8,
                      struct ydoc_slice attributes) YDOC_MUST_USE;
 /* An embed (tag YDOC_VALUE_JSON, the JSON text in `any`) or a new type. */
@@ -396,9 +409,9 @@ struct ydoc_op {
     uint32_t first, values;       /* for ydoc_event_value: first .. first + values - 1 */
 };
 /* Yjs's event.delta. Start with *iter = 0. 1: *out is the next step; 0: the end;
- * or an error. Worked out at the first call and kept with the event; slices hold until the event
- * ends. As in Yjs, asking for a text's delta deletes the redundant formats that
- * it comes across, as a transaction of its own. */
+ * or an error (YDOC_ELIMIT: longer than a reader may give, see "reading"). Worked out at the first
+ * call and kept with the event; slices hold until the event ends. As in Yjs, asking for a text's
+ * delta deletes the redundant formats that it comes across, as a transaction of its own. */
 int ydoc_event_next_op(struct ydoc_event *event, uint32_t *iter, struct ydoc_op *out) YDOC_MUST_USE;
 bool ydoc_event_value(const struct ydoc_event *event, uint32_t number, struct ydoc_value *out);
 /* Appends the delta as JSON: {"insert": …, "attributes": {…}}, {"retain": n}, {"delete": n}. What
@@ -660,15 +673,16 @@ int ydoc_read_prosemirror(const struct ydoc *doc, struct ydoc_slice root,
  * out; empty paragraphs, and breaks at a paragraph's end, do not exist in it. */
 int ydoc_read_markdown(const struct ydoc *doc, struct ydoc_slice root,
                        struct ydoc_buf *out) YDOC_MUST_USE;
-struct ydoc_id {
-    uint64_t client, clock;
-};
-
 /* ---- snapshots ---------------------------------------------------------------------- */
 
 /* Y.Snapshot: what a document knew and what of it was deleted at one time. Holds
  * no content and is independent of the document. */
 struct ydoc_snapshot;
+
+/* Of one unit, or of an item by its first. */
+struct ydoc_id {
+    uint64_t client, clock;
+};
 
 /* Y.snapshot(doc), with the document's allocator; and Y.emptySnapshot. *out is NULL
  * on failure. */
@@ -734,7 +748,8 @@ struct ydoc_run {
 typedef int (*ydoc_run_fn)(const struct ydoc_run *run, void *ctx);
 
 /* Y.Text.toDelta(snapshot, before, computeYChange): run by run, or appended as JSON, in
- * which nested types are as they are now. */
+ * which nested types are as they are now. YDOC_ELIMIT: longer than a reader may give; at most
+ * 256 attributes at a time. */
 int ydoc_text_runs_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at, ydoc_run_fn fn,
                       void *ctx) YDOC_MUST_USE;
 int ydoc_text_delta_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at,

@@ -8,11 +8,6 @@
 
 #define INTEGER_MAX 2147483647.0
 
-static bool slice_is(struct ydoc_slice s, const char *word)
-{
-    return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
-}
-
 /* ---- numbers ---- */
 
 uint64_t any__read_be(struct lib0_reader *r, size_t n)
@@ -25,7 +20,7 @@ uint64_t any__read_be(struct lib0_reader *r, size_t n)
     return v;
 }
 
-static void write_be(struct ydoc_buf *out, uint64_t v, size_t n)
+void any__write_be(struct ydoc_buf *out, uint64_t v, size_t n)
 {
     uint8_t p[8];
 
@@ -82,12 +77,12 @@ void any__write_number(struct ydoc_buf *out, double v)
         f = (float)v;
         memcpy(&narrow, &f, sizeof(f));
         lib0_write_u8(out, ANY_FLOAT32);
-        write_be(out, narrow, 4);
+        any__write_be(out, narrow, 4);
     } else {
         if (!isnan(v))
             memcpy(&wide, &v, sizeof(v));
         lib0_write_u8(out, ANY_FLOAT64);
-        write_be(out, wide, 8);
+        any__write_be(out, wide, 8);
     }
 }
 
@@ -146,7 +141,7 @@ static bool key_is_canonical(struct key_set *seen, struct ydoc_slice key)
         hash = (hash ^ key.p[i]) * 16777619u;
     hash ^= hash >> 15;
     bit = UINT64_C(1) << (hash & 63);
-    if (slice_is(key, "__proto__") || (seen->bits[hash >> 6 & 3] & bit) != 0)
+    if (ydoc__is(key, "__proto__") || (seen->bits[hash >> 6 & 3] & bit) != 0)
         return false;
     seen->bits[hash >> 6 & 3] |= bit;
     if (!members_is_index(key, &index)) {
@@ -233,7 +228,7 @@ static size_t take_members(struct member *v, size_t count, struct lib0_reader *r
     for (size_t i = 0; i < count; i++) {
         v[n].key = lib0_read_varbytes(r);
         v[n].value = skip_value(r);
-        n += !slice_is(v[n].key, "__proto__");
+        n += !ydoc__is(v[n].key, "__proto__");
     }
     return members_order(v, n);
 }
@@ -319,21 +314,21 @@ static bool any_is_falsy(struct ydoc_slice v)
     static const uint8_t zeros[9] = {0};
 
     switch (v.p[0]) {
-    case 121:
-    case 126:
-    case 127:
+    case ANY_FALSE:
+    case ANY_NULL:
+    case ANY_UNDEFINED:
         return true;
-    case 119:
+    case ANY_STRING:
         return v.len == 2;
-    case 125:
+    case ANY_INTEGER:
         return (v.p[1] & 0xbf) == 0;
-    case 122:
+    case ANY_BIGINT:
         return memcmp(v.p + 1, zeros, 8) == 0;
-    case 123:
+    case ANY_FLOAT64:
         return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 7) == 0
                                     : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0xf0) == 0xf0 &&
                                           ((v.p[2] & 0x0f) != 0 || memcmp(v.p + 3, zeros, 6) != 0);
-    case 124:
+    case ANY_FLOAT32:
         return (v.p[1] & 0x7f) == 0 ? memcmp(v.p + 2, zeros, 3) == 0
                                     : (v.p[1] & 0x7f) == 0x7f && (v.p[2] & 0x80) != 0 &&
                                           ((v.p[2] & 0x7f) != 0 || v.p[3] != 0 || v.p[4] != 0);
@@ -362,13 +357,13 @@ static struct doc_options read_doc_options(struct ydoc_slice options, struct ydo
         value.len = (size_t)(r.p - value.p);
         if (value.p[0] == ANY_UNDEFINED)
             value.len = 0;
-        if (slice_is(key, "gc"))
+        if (ydoc__is(key, "gc"))
             o.gc = value;
-        else if (slice_is(key, "autoLoad"))
+        else if (ydoc__is(key, "autoLoad"))
             o.auto_load = value;
-        else if (slice_is(key, "meta"))
+        else if (ydoc__is(key, "meta"))
             o.meta = value;
-        else if (slice_is(key, "guid") && value.len > 0 && value.p[0] == ANY_STRING) {
+        else if (ydoc__is(key, "guid") && value.len > 0 && value.p[0] == ANY_STRING) {
             struct lib0_reader g;
 
             lib0_reader_init(&g, value.p + 1, value.len - 1);

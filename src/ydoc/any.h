@@ -27,11 +27,12 @@ enum {
     ANY_UNDEFINED = 127,
 };
 
-/* Shared by any.c and any_json.c. Numbers are read from behind their tag, and
+/* Shared by who reads and writes values. Numbers are read from behind their tag, and
  * written with the tag that JavaScript gives them. */
 double any__read_number(struct lib0_reader *r, uint8_t tag);
 void any__write_number(struct ydoc_buf *out, double v);
 uint64_t any__read_be(struct lib0_reader *r, size_t n);
+void any__write_be(struct ydoc_buf *out, uint64_t v, size_t n);
 
 /* Are all values in the slice in canonical form? May say no to an object that
  * is: its keys are told apart by a hash. */
@@ -55,6 +56,8 @@ static inline bool any_is_stored_any(struct ydoc_slice stored)
 {
     return stored.len > 0 && stored.p[0] == 0;
 }
+/* Is a stored any's value an object or list of primitives, or bytes? */
+bool any_is_flat(struct ydoc_slice stored);
 void any_store(struct ydoc_buf *out, struct ydoc_slice value); /* of any value */
 void any_stored_to_json(struct ydoc_buf *out, struct ydoc_slice stored);
 

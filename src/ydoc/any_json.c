@@ -155,6 +155,25 @@ void any_write_json(struct ydoc_buf *out, struct ydoc_slice value)
     write_json(out, &r);
 }
 
+bool any_is_flat(struct ydoc_slice stored)
+{
+    struct lib0_reader r;
+    uint8_t tag;
+
+    lib0_reader_init(&r, stored.p + 1, stored.len - 1);
+    tag = lib0_read_u8(&r);
+    if (tag != ANY_ARRAY && tag != ANY_OBJECT)
+        return tag == ANY_BYTES;
+    for (uint64_t n = lib0_read_varuint(&r); n > 0; n--) {
+        if (tag == ANY_OBJECT)
+            lib0_read_varbytes(&r);
+        if (*r.p >= ANY_BYTES && *r.p <= ANY_OBJECT)
+            return false;
+        ydoc__any_skip(&r, YDOC__NESTING_MAX);
+    }
+    return true;
+}
+
 static void store_canonical(struct ydoc_buf *out, struct ydoc_slice value)
 {
     if (any_is_json(value)) {

@@ -446,15 +446,22 @@ static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *
     return 0;
 }
 
+static int typing_result(int rc, struct ydoc_error *err)
+{
+    return rc > 0 ? 0 : ydoc__error(err, rc, 0, "out of memory while telling observers");
+}
+
 int ydoc_apply_v1_from(struct ydoc *doc, const uint8_t *update, size_t len, const void *origin,
                        struct ydoc_error *err)
 {
     struct ydoc_slice bytes = {update, len};
+    int rc;
 
     if (doc->broken)
         return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (typing_apply(doc, update, len))
-        return 0;
+    rc = typing_apply(doc, update, len, origin);
+    if (rc != 0)
+        return typing_result(rc, err);
     return apply_checked(doc, bytes, origin, &doc->limits, err);
 }
 
@@ -467,10 +474,12 @@ int store_apply_ours(struct ydoc *doc, const struct ydoc_buf *update, const void
                      struct ydoc_error *err)
 {
     struct ydoc_limits limits = update_limits(WIRE_OURS);
+    int rc;
 
     limits.nesting_max = WIRE_NESTING_OURS;
-    if (typing_apply(doc, update->p, update->len))
-        return 0;
+    rc = typing_apply(doc, update->p, update->len, origin);
+    if (rc != 0)
+        return typing_result(rc, err);
     return apply_checked(doc, ydoc_buf_slice(update), origin, &limits, err);
 }
 

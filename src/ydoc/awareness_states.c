@@ -179,8 +179,8 @@ bool awareness_set_state(struct ydoc_awareness *a, struct awareness_entry *e,
 /* JavaScript's `state || null`: these are told to others as null. */
 bool awareness_is_falsy(struct ydoc_slice json)
 {
-    return json.p == NULL || json_is(json, "null") || json_is(json, "false") ||
-           json_is(json, "0") || json_is(json, "\"\"");
+    return json.p == NULL || ydoc__is(json, "null") || ydoc__is(json, "false") ||
+           ydoc__is(json, "0") || ydoc__is(json, "\"\"");
 }
 
 bool awareness_has_local_state(const struct ydoc_awareness *a)
@@ -393,7 +393,7 @@ struct ydoc_slice awareness_null_or(struct ydoc_slice canonical)
 {
     static const struct ydoc_slice null;
 
-    return json_is(canonical, "null") ? null : canonical;
+    return ydoc__is(canonical, "null") ? null : canonical;
 }
 
 int ydoc_awareness_set_local(struct ydoc_awareness *a, struct ydoc_slice json, uint64_t now_ms,

@@ -189,7 +189,7 @@ static int modify_entry(const struct ydoc_awareness_modifier *m, struct ydoc_awa
     ydoc_buf_init(&canonical, &out->alloc);
     text_write_canonical(&canonical, entry->json);
     entry->json = ydoc_buf_slice(&canonical);
-    entry->is_null = json_is(entry->json, "null");
+    entry->is_null = ydoc__is(entry->json, "null");
     ydoc_buf_reset(scratch);
     if (!canonical.failed && m->modify(m->ctx, entry, scratch)) {
         rc = ydoc_validate_json(scratch->p, scratch->len, YDOC__NESTING_MAX, &err);
@@ -197,7 +197,7 @@ static int modify_entry(const struct ydoc_awareness_modifier *m, struct ydoc_awa
         if (rc == 0)
             text_write_canonical(&canonical, ydoc_buf_slice(scratch));
         entry->json = ydoc_buf_slice(&canonical);
-        entry->is_null = json_is(entry->json, "null");
+        entry->is_null = ydoc__is(entry->json, "null");
     }
     if (canonical.failed || scratch->failed)
         rc = YDOC_ENOMEM;

@@ -3,26 +3,27 @@
  * which on their structs are new, and a list of deletions; the structs are written
  * as they are now, merged and collected.
  */
+#include "ydoc/heap_sort.h"
 #include "ydoc/update_writer.h"
 #include "ydoc/watch.h"
 
 #include <assert.h>
 #include <string.h>
 
+static bool id_above(const struct doc_part *a, const struct doc_part *b, const struct ydoc *doc)
+{
+    return doc->clients.p[a->client].id > doc->clients.p[b->client].id;
+}
+HEAP_SORT(heap_sort, struct doc_part, const struct ydoc *, id_above)
+
 static void sort_by_id(const struct ydoc *doc, struct doc_part *v, uint32_t n)
 {
-    /* Shell sort: few clients as a rule, n^1.3 when an import brings many. */
-    for (uint32_t gap = n / 2; gap > 0; gap /= 2) {
-        for (uint32_t i = gap; i < n; i++) {
-            struct doc_part t = v[i];
-            uint32_t j = i;
+    uint32_t sorted = 1;
 
-            for (; j >= gap && doc->clients.p[v[j - gap].client].id < doc->clients.p[t.client].id;
-                 j -= gap)
-                v[j] = v[j - gap];
-            v[j] = t;
-        }
-    }
+    while (sorted < n && !id_above(&v[sorted], &v[sorted - 1], doc))
+        sorted++;
+    if (sorted < n)
+        heap_sort(v, n, doc);
 }
 
 static void write_changes(const struct ydoc *doc, struct doc_update u, const struct span *gone,
@@ -148,5 +149,14 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
     write_changes(doc, u, tx->deleted.p, tx->deleted.n, out);
     if (v != small)
         out->alloc.resize(out->alloc.ctx, v, room * sizeof(*v), 0);
+    return ydoc__buf_finish(out, len_before, NULL);
+}
+
+int store_write_news(const struct news *news, int version, struct ydoc_buf *out)
+{
+    size_t len_before = out->len;
+    struct doc_update u = {&news->part, news->has_part, NULL, version == 2 ? WIRE_V2 : WIRE_V1};
+
+    write_changes(news->doc, u, news->gone, news->gone != NULL, out);
     return ydoc__buf_finish(out, len_before, NULL);
 }

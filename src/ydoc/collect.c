@@ -263,7 +263,7 @@ uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n)
 }
 
 /* Deleting forwards or backwards, character by character, makes one range. */
-static bool joins(struct span *last, const struct span *s)
+bool store_join_span(struct span *last, const struct span *s)
 {
     if (last->client != s->client)
         return false;
@@ -287,7 +287,7 @@ static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
         VEC_RESERVE(doc, doc->acc_deleted, tx->deleted.n);
     for (uint32_t i = 0; i < tx->deleted.n; i++) {
         if (doc->acc_deleted.n == 0 ||
-            !joins(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &tx->deleted.p[i]))
+            !store_join_span(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &tx->deleted.p[i]))
             VEC_PUSH(doc, doc->acc_deleted, tx->deleted.p[i]);
     }
     if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)

@@ -191,6 +191,7 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->slots_mapped = doc->slots_mapped;
     copy->tx = doc->tx;
     copy->tx_depth = doc->tx_depth;
+    copy->begins = doc->begins;
     copy->cur.origin = doc->cur.origin;
     copy->cur.local = doc->cur.local;
     copy->cur.collects = doc->cur.collects;

@@ -8,6 +8,7 @@
 #include "ydoc/json_walk.h"
 
 #define NESTING_MAX 128
+#define JSON_BYTES_MAX INT32_MAX
 
 void delta_init(struct delta *d, const struct ydoc_alloc *alloc)
 {
@@ -41,7 +42,12 @@ static int take_json(struct delta *d, struct ydoc_slice json, struct ydoc_error 
     if (rc != 0)
         return rc;
     text_write_canonical(&d->json, json);
-    return d->json.failed ? YDOC_ENOMEM : 0;
+    if (d->json.failed)
+        return ydoc__error(err, YDOC_ENOMEM, 0, "out of memory");
+    /* What is made of it has 32-bit lengths. */
+    return d->json.len <= JSON_BYTES_MAX
+               ? 0
+               : ydoc__error(err, YDOC_ELIMIT, 0, "more than %d bytes", JSON_BYTES_MAX);
 }
 
 /* A string without its escapes; the slice's pointer is an offset for now. */
@@ -141,7 +147,7 @@ static int read_insert(struct delta *d, struct ydoc_slice v, struct delta_op *op
     int64_t units;
 
     if (v.p[0] != '"') {
-        if (json_is(v, "null"))
+        if (ydoc__is(v, "null"))
             return refuse(d, v.p, "null cannot be inserted", err);
         op->kind = DELTA_EMBED;
         op->insert = v;
@@ -151,7 +157,7 @@ static int read_insert(struct delta *d, struct ydoc_slice v, struct delta_op *op
     op->kind = DELTA_INSERT;
     op->insert = unescape(d, v);
     if (d->bytes.failed)
-        return YDOC_ENOMEM;
+        return ydoc__error(err, YDOC_ENOMEM, 0, "out of memory");
     units = lib0_utf16_len(d->bytes.p + (uintptr_t)op->insert.p, op->insert.len);
     if (units < 0 || units > UINT32_MAX)
         return refuse(d, v.p, "text is too long", err);
@@ -178,7 +184,7 @@ static int read_op(struct delta *d, struct ydoc_slice v, struct delta_op *op,
     } else {
         rc = refuse(d, v.p, "an operation needs insert, retain or delete", err);
     }
-    if (rc == 0 && raw.attributes.len > 0 && !json_is(raw.attributes, "null")) {
+    if (rc == 0 && raw.attributes.len > 0 && !ydoc__is(raw.attributes, "null")) {
         if (raw.attributes.p[0] != '{')
             return refuse(d, raw.attributes.p, "attributes are not an object", err);
         add_attributes(d, raw.attributes, op);

@@ -59,7 +59,9 @@ int ydoc_root(struct ydoc *doc, struct ydoc_slice name, enum ydoc_kind kind, ydo
     *out = 0;
     if (doc->broken)
         return YDOC_EBROKEN;
-    if (name.len > UINT32_MAX || lib0_utf16_len(name.p, name.len) < 0)
+    if (edit_check_len(doc, name.len) != 0)
+        return YDOC_ELIMIT;
+    if (lib0_utf16_len(name.p, name.len) < 0)
         return YDOC_EMALFORMED;
     rc = store_run(doc, make_root, &job);
     if (rc != 0)
@@ -154,12 +156,17 @@ uint32_t edit_insert(struct edit *e, const struct neighbours *between, const str
 
 /* ---- values ---- */
 
-static int check_any(struct ydoc_slice any)
+int edit_check_len(const struct ydoc *doc, size_t bytes)
+{
+    return bytes > doc->limits.update_bytes_max ? YDOC_ELIMIT : 0;
+}
+
+static int check_any(struct ydoc_slice any, uint32_t nesting_max)
 {
     struct lib0_reader r;
 
     lib0_reader_init(&r, any.p, any.len);
-    ydoc__any_skip(&r, YDOC__NESTING_MAX);
+    ydoc__any_skip(&r, nesting_max);
     return r.why != NULL || lib0_left(&r) > 0 ? YDOC_EMALFORMED : 0;
 }
 
@@ -170,14 +177,19 @@ static bool is_named(enum ydoc_kind kind)
 
 static bool is_binary(const struct ydoc_value *v)
 {
-    return v->tag == YDOC_VALUE_ANY && v->any.len > 0 && v->any.p[0] == 116;
+    return v->tag == YDOC_VALUE_ANY && v->any.len > 0 && v->any.p[0] == ANY_BYTES;
 }
 
-static int check_value(const struct ydoc_value *v)
+/* Only what other documents with the same limits will take. */
+static int check_value(const struct ydoc *doc, const struct ydoc_value *v)
 {
+    uint32_t nesting_max = doc->limits.nesting_max;
+
+    if (edit_check_len(doc, v->any.len) != 0 || edit_check_len(doc, v->name.len) != 0)
+        return YDOC_ELIMIT;
     switch (v->tag) {
     case YDOC_VALUE_ANY:
-        return check_any(v->any);
+        return check_any(v->any, nesting_max);
     case YDOC_VALUE_BYTES:
         return 0;
     case YDOC_VALUE_STRING:
@@ -192,7 +204,7 @@ static int check_value(const struct ydoc_value *v)
             return YDOC_EMALFORMED;
         if (v->any.len == 0)
             return 0;
-        return v->any.p[0] != 118 ? YDOC_EMALFORMED : check_any(v->any);
+        return v->any.p[0] != ANY_OBJECT ? YDOC_EMALFORMED : check_any(v->any, nesting_max);
     default:
         return YDOC_EMALFORMED;
     }
@@ -207,7 +219,7 @@ static void pack_value(struct ydoc_buf *packed, const struct ydoc_value *v)
         if (v->any.len == 0)
             ydoc_buf_append(packed, "\x76\0", 2);
     } else if (v->tag == YDOC_VALUE_STRING) {
-        lib0_write_u8(packed, 119);
+        lib0_write_u8(packed, ANY_STRING);
         lib0_write_varuint(packed, v->any.len);
     }
     if (v->tag != YDOC_VALUE_TYPE)
@@ -338,11 +350,11 @@ static int insert_values(struct list_edit *l, struct ydoc *doc, ydoc_type type)
         return 0;
     ydoc_buf_init(&packed, &doc->alloc);
     for (size_t i = 0; i < l->n && rc == 0; i++) {
-        rc = check_value(&l->values[i]);
+        rc = check_value(doc, &l->values[i]);
         pack_value(&packed, &l->values[i]);
     }
-    if (rc == 0 && (packed.failed || l->n > UINT32_MAX))
-        rc = YDOC_ENOMEM;
+    if (rc == 0)
+        rc = packed.failed ? YDOC_ENOMEM : edit_check_len(doc, packed.len);
     l->packed = ydoc_buf_slice(&packed);
     l->e.work = list_insert;
     if (rc == 0)
@@ -445,10 +457,12 @@ int ydoc_map_set(struct ydoc *doc, ydoc_type type, struct ydoc_slice key,
                  const struct ydoc_value *value)
 {
     struct map_edit m = {{NULL, 0, 0, map_set}, key, {NULL, 0}, value};
-    int rc = check_value(value);
+    int rc = check_value(doc, value);
     struct ydoc_buf packed;
 
-    if (rc == 0 && (key.len > UINT32_MAX || lib0_utf16_len(key.p, key.len) < 0))
+    if (rc == 0)
+        rc = edit_check_len(doc, key.len);
+    if (rc == 0 && lib0_utf16_len(key.p, key.len) < 0)
         rc = YDOC_EMALFORMED;
     ydoc_buf_init(&packed, &doc->alloc);
     pack_value(&packed, value);
@@ -489,7 +503,7 @@ int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out, struct ydoc_er
     size_t len_before = out->len;
     struct ydoc_buf canonical;
 
-    if (check_any(any) != 0)
+    if (check_any(any, YDOC__NESTING_MAX) != 0)
         return ydoc__error(err, YDOC_EMALFORMED, 0, "the bytes are not one lib0 value");
     ydoc_buf_init(&canonical, &out->alloc);
     any_write(&canonical, any);
@@ -517,10 +531,27 @@ static struct ydoc_slice element(const struct ydoc *doc, const struct item *it, 
     return s;
 }
 
+struct ydoc_value edit_json_value(struct ydoc_slice stored)
+{
+    static const uint8_t undefined[] = {ANY_UNDEFINED};
+    struct ydoc_value value = {.tag = YDOC_VALUE_JSON, .any = stored};
+
+    if (any_is_stored_any(stored)) {
+        value.tag = YDOC_VALUE_ANY;
+        value.any.p++;
+        value.any.len--;
+    } else if (ydoc__is(stored, "undefined")) {
+        value.tag = YDOC_VALUE_ANY;
+        value.any.p = undefined;
+        value.any.len = 1;
+    }
+    return value;
+}
+
 void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
                      struct ydoc_value *value)
 {
-    struct ydoc_slice body = {doc->slab.p + it->content, it->bytes};
+    struct ydoc_slice body = {item_bytes(doc, it), it->bytes};
     struct lib0_reader r;
 
     memset(value, 0, sizeof(*value));
@@ -529,7 +560,8 @@ void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
         value->tag = YDOC_VALUE_TYPE;
         value->type = edit_handle(doc, it->content);
         value->kind = (enum ydoc_kind)doc->types.p[it->content].ref;
-        value->name = ydoc_type_name(doc, value->type);
+        if (doc->types.p[it->content].name != 0)
+            value->name = store_key(doc, doc->types.p[it->content].name);
         return;
     case WIRE_DOC:
         value->tag = YDOC_VALUE_DOC;
@@ -543,16 +575,18 @@ void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
         value->any = element(doc, it, n);
         return;
     case WIRE_JSON:
-        value->tag = YDOC_VALUE_JSON;
-        value->any = element(doc, it, n);
+        *value = edit_json_value(element(doc, it, n));
+        return;
+    case WIRE_EMBED:
+        *value = edit_json_value(body);
         return;
     case WIRE_BINARY:
-        value->tag = YDOC_VALUE_BYTES;
+    case WIRE_STRING: /* text in a list */
+        value->tag = item_kind(it) == WIRE_STRING ? YDOC_VALUE_STRING : YDOC_VALUE_BYTES;
         value->any = body;
         return;
-    default: /* an embed; text in a list */
-        value->tag = item_kind(it) == WIRE_EMBED ? YDOC_VALUE_JSON : YDOC_VALUE_STRING;
-        value->any = body;
+    default: /* collected, or a format in a list */
+        *value = edit_json_value(ydoc__slice("undefined"));
     }
 }
 
@@ -614,7 +648,7 @@ int ydoc_map_get(const struct ydoc *doc, ydoc_type type, struct ydoc_slice key,
 bool ydoc_map_next(const struct ydoc *doc, ydoc_type type, uint32_t *iter, struct ydoc_slice *key,
                    struct ydoc_value *out)
 {
-    uint32_t t = edit_resolve(doc, type);
+    uint32_t t = doc->broken ? 0 : edit_resolve(doc, type);
     uint32_t slot = t == 0 ? 0 : *iter == 0 ? doc->types.p[t].first : doc->slots.p[*iter].next;
 
     for (; slot != 0; slot = doc->slots.p[slot].next) {

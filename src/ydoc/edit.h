@@ -36,9 +36,14 @@ int edit_run(struct edit *e, struct ydoc *doc, ydoc_type handle, unsigned kinds)
 uint32_t edit_insert(struct edit *e, const struct neighbours *between, const struct wire_struct *s,
                      const struct ydoc_value *value);
 uint32_t edit_list_head(const struct ydoc *doc, uint32_t type);
-/* Fills `value` with element `n` of an item. */
+/* Fills `value` with element `n` of an item, which may be deleted, and read as undefined
+ * where it was collected. */
 void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
                      struct ydoc_value *value);
+/* JSON text as a document keeps it: what is no JSON after all becomes an any. */
+struct ydoc_value edit_json_value(struct ydoc_slice stored);
+/* 0, or YDOC_ELIMIT: no update could carry so many bytes. */
+int edit_check_len(const struct ydoc *doc, size_t bytes);
 
 /* place_find for readers: 0, or YDOC_ENOMEM. */
 int edit_find(const struct ydoc *doc, uint32_t type, uint32_t index, struct spot *spot);

@@ -443,15 +443,20 @@ int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct yd
     uint32_t number = edit_resolve(doc, type);
     struct wire_struct content;
 
-    if (units < 0 || units > UINT32_MAX)
+    if (edit_check_len(doc, utf8.len) != 0)
+        return YDOC_ELIMIT;
+    if (units < 0)
         return YDOC_EMALFORMED;
     if (number == 0)
         return YDOC_ENOENT;
     if (units == 0)
         return 0;
-    if (attributes.p == NULL && !doc->broken &&
-        typing_insert(doc, number, index, utf8, (uint32_t)units))
-        return 0;
+    if (attributes.p == NULL && !doc->broken) {
+        int rc = typing_insert(doc, number, index, utf8, (uint32_t)units);
+
+        if (rc != 0)
+            return rc > 0 ? 0 : rc;
+    }
     set_string(&content, utf8, (uint32_t)units);
     return insert_string(doc, type, index, &content, attributes);
 }
@@ -465,9 +470,11 @@ static struct ydoc_slice or_none(struct ydoc_slice attributes)
     return attributes.p != NULL ? attributes : none;
 }
 
-static int set_embed(struct text_edit *t, const struct ydoc_value *value)
+static int set_embed(const struct ydoc *doc, struct text_edit *t, const struct ydoc_value *value)
 {
     t->content.len = 1;
+    if (edit_check_len(doc, value->any.len) != 0 || edit_check_len(doc, value->name.len) != 0)
+        return YDOC_ELIMIT;
     if (value->tag == YDOC_VALUE_TYPE) {
         if (value->kind > YDOC_KIND_XML_TEXT)
             return YDOC_EKIND;
@@ -482,14 +489,14 @@ static int set_embed(struct text_edit *t, const struct ydoc_value *value)
         return YDOC_EMALFORMED;
     t->content.ref = WIRE_EMBED;
     t->content.body = value->any;
-    return ydoc_validate_json(value->any.p, value->any.len, 128, NULL);
+    return ydoc_validate_json(value->any.p, value->any.len, doc->limits.nesting_max, NULL);
 }
 
 int ydoc_text_insert_embed(struct ydoc *doc, ydoc_type type, uint32_t index,
                            const struct ydoc_value *value, struct ydoc_slice attributes)
 {
     struct text_edit t = {0};
-    int rc = set_embed(&t, value);
+    int rc = set_embed(doc, &t, value);
 
     t.e.work = text_insert;
     t.index = index;
@@ -497,16 +504,29 @@ int ydoc_text_insert_embed(struct ydoc *doc, ydoc_type type, uint32_t index,
     return rc != 0 ? rc : run_with_attributes(t, doc, type, or_none(attributes));
 }
 
-int ydoc_text_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
+static int delete_range(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
 {
     struct text_edit t = {0};
 
-    if (len == 0)
-        return edit_resolve(doc, type) == 0 ? YDOC_ENOENT : 0;
     t.e.work = text_delete;
     t.index = index;
     t.len = len;
     return edit_run(&t.e, doc, type, KINDS_TEXT);
+}
+
+int ydoc_text_delete(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len)
+{
+    uint32_t number = edit_resolve(doc, type);
+    int rc;
+
+    if (number == 0)
+        return YDOC_ENOENT;
+    if (len == 0)
+        return 0;
+    if (!doc->broken && (KINDS_TEXT & KIND_BIT(doc->types.p[number].ref)) != 0 &&
+        (rc = typing_delete(doc, number, index, len)) != 0)
+        return rc > 0 ? 0 : rc;
+    return delete_range(doc, type, index, len);
 }
 
 int ydoc_text_format(struct ydoc *doc, ydoc_type type, uint32_t index, uint32_t len,

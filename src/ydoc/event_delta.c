@@ -4,6 +4,10 @@
  * the event: operations, inserted values, and the bytes both refer to by offset.
  * They are copies, so that a callback may read a delta while it edits.
  *
+ * An op can say no more attributes than a reader keeps, and all of them no more bytes than a
+ * reader may give (read_limit): a peer could otherwise make a delta grow with the square of the
+ * document.
+ *
  * Lists: Yjs's YEvent.changes. Texts: YTextEvent.delta, which knows the attributes
  * at each place before and after the transaction, and deletes formats that turn
  * out to be redundant. It does that in a transaction of its own, and so does
@@ -13,12 +17,10 @@
 
 #include <string.h>
 
+#include "ydoc/any.h"
 #include "ydoc/edit.h"
 #include "ydoc/read.h"
-
-/* An op can say no more attributes than this: a peer could otherwise make a
- * delta grow with the square of the document. */
-#define ATTRIBUTES_MAX 256
+#include "ydoc/rich.h"
 
 struct event_op {
     enum ydoc_op_kind kind;
@@ -43,9 +45,8 @@ static struct ydoc_slice character(struct ydoc_slice text, uint32_t n)
     struct ydoc_slice s = text;
 
     for (;;) {
-        uint8_t c = s.p[0];
-        uint32_t units = c >= 0xf0 ? 2 : 1;
-        size_t bytes = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        size_t bytes = ydoc__utf8_len(s.p[0]);
+        uint32_t units = bytes == 4 ? 2 : 1;
 
         if (n < units || bytes >= s.len) {
             s.len = bytes < s.len ? bytes : s.len;
@@ -60,27 +61,9 @@ static struct ydoc_slice character(struct ydoc_slice text, uint32_t n)
 void event_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
                       struct ydoc_value *out)
 {
-    if (item_kind(it) == WIRE_DELETED || item_kind(it) == WIRE_FORMAT) { /* JavaScript: undefined */
-        static const uint8_t undefined[] = {127};
-
-        memset(out, 0, sizeof(*out));
-        out->tag = YDOC_VALUE_ANY;
-        out->any.p = undefined;
-        out->any.len = 1;
-        return;
-    }
     edit_read_value(doc, it, n, out);
     if (item_kind(it) == WIRE_STRING)
         out->any = character(out->any, n);
-    if (item_kind(it) == WIRE_TYPE && doc->types.p[it->content].name != 0)
-        out->name = store_key(doc, doc->types.p[it->content].name);
-}
-
-static void write_bytes(struct ydoc_buf *out, struct ydoc_slice bytes, enum text_style style)
-{
-    ydoc_buf_append(out, "{\"$bin\":", style == TEXT_TAGGED ? 8 : 0);
-    text_write_base64(out, bytes);
-    ydoc_buf_append(out, "}", style == TEXT_TAGGED ? 1 : 0);
 }
 
 static void write_type(const struct ydoc *doc, ydoc_type handle, enum text_style style,
@@ -125,7 +108,7 @@ void event_write_value(const struct ydoc *doc, const struct ydoc_value *v, enum 
         text_write_string(out, v->any);
         return;
     case YDOC_VALUE_BYTES:
-        write_bytes(out, v->any, style);
+        text_write_bytes(out, v->any, style);
         return;
     case YDOC_VALUE_TYPE:
         write_type(doc, v->type, style, out);
@@ -134,11 +117,7 @@ void event_write_value(const struct ydoc *doc, const struct ydoc_value *v, enum 
         write_doc(v, style, out);
         return;
     default:
-        if (v->any.len == 9 && memcmp(v->any.p, "undefined", 9) == 0)
-            ydoc_buf_append(out, style == TEXT_TAGGED ? "{\"$u\":1}" : "null",
-                            style == TEXT_TAGGED ? 8 : 4);
-        else
-            ydoc_buf_append(out, v->any.p, v->any.len);
+        ydoc_buf_append(out, v->any.p, v->any.len);
     }
 }
 
@@ -180,14 +159,12 @@ static void add_elements(const struct ydoc *doc, struct event_delta *d, const st
     struct lib0_reader r;
 
     lib0_reader_init(&r, body.p, body.len);
-    v.tag = item_kind(it) == WIRE_JSON  ? YDOC_VALUE_JSON
-            : item_kind(it) == WIRE_ANY ? YDOC_VALUE_ANY
-                                        : YDOC_VALUE_STRING;
+    v.tag = item_kind(it) == WIRE_ANY ? YDOC_VALUE_ANY : YDOC_VALUE_STRING;
     while (lib0_left(&r) > 0) {
         v.any.p = r.p;
-        if (v.tag == YDOC_VALUE_JSON) {
-            v.any = lib0_read_varbytes(&r);
-        } else if (v.tag == YDOC_VALUE_ANY) {
+        if (item_kind(it) == WIRE_JSON) {
+            v = edit_json_value(lib0_read_varbytes(&r));
+        } else if (item_kind(it) == WIRE_ANY) {
             ydoc__any_skip(&r, YDOC__NESTING_MAX);
             v.any.len = (size_t)(r.p - v.any.p);
         } else {
@@ -206,6 +183,7 @@ struct walk {
     struct ydoc *doc;
     struct event_delta *d;
     struct event_op op;
+    size_t limit;         /* of d->bytes */
     bool open;            /* there is an op */
     struct text_frame *f; /* of a text: current, old (start) and changed (given) attributes */
 };
@@ -282,18 +260,17 @@ static void walk_list(struct walk *w)
 static void write_attributes(struct walk *w, const struct attrs *list)
 {
     struct ydoc_buf *out = &w->d->bytes;
-    uint32_t n = list->n < ATTRIBUTES_MAX ? list->n : ATTRIBUTES_MAX;
+    uint32_t n = list->n < RICH_ATTRIBUTES_MAX ? list->n : RICH_ATTRIBUTES_MAX;
 
-    if (n == 0)
+    w->d->too_long = w->d->too_long || out->len > w->limit;
+    if (n == 0 || w->d->too_long)
         return;
     w->op.attrs = out->len;
     for (uint32_t i = 0; i < n; i++) {
-        struct ydoc_slice value = format_value(w->doc, &list->p[i]);
-
         lib0_write_u8(out, i == 0 ? '{' : ',');
         text_write_string(out, store_key(w->doc, list->p[i].key));
         lib0_write_u8(out, ':');
-        ydoc_buf_append(out, value.p, value.len);
+        read_write_stored(out, format_value(w->doc, &list->p[i]), TEXT_PLAIN);
     }
     lib0_write_u8(out, '}');
     w->op.attrs_len = out->len - w->op.attrs;
@@ -314,10 +291,14 @@ static void end_text_op(struct walk *w)
 /* JavaScript drops an embed that is no object and has no length. */
 static bool is_shown(const struct ydoc *doc, const struct item *it)
 {
-    const uint8_t *p = item_bytes(doc, it);
+    struct ydoc_slice value = read_content(doc, it);
 
-    return item_kind(it) == WIRE_TYPE || p[0] == '{' || p[0] == '[' || p[0] == 'n' ||
-           (p[0] == '"' && it->bytes > 2);
+    if (item_kind(it) == WIRE_TYPE)
+        return true;
+    if (any_is_stored_any(value))
+        return value.p[1] >= ANY_BYTES && value.p[1] <= ANY_OBJECT;
+    return value.p[0] == '{' || value.p[0] == '[' || value.p[0] == 'n' ||
+           (value.p[0] == '"' && value.len > 2);
 }
 
 static void insert_embed(struct walk *w, const struct item *it)
@@ -496,12 +477,15 @@ static int work_out(struct ydoc_event *e)
     struct ydoc *doc = e->doc;
     struct event_delta *d = store_resize(doc, NULL, 0, sizeof(*d));
     struct walk w = {.e = e, .doc = doc, .d = d};
+    int rc;
 
     if (d == NULL)
         return YDOC_ENOMEM;
     ydoc_buf_init(&d->ops, &doc->alloc);
     ydoc_buf_init(&d->values, &doc->alloc);
     ydoc_buf_init(&d->bytes, &doc->alloc);
+    d->too_long = false;
+    w.limit = read_limit(doc, &d->bytes);
     e->delta = d;
     if (is_text(e)) {
         if (store_run(doc, walk_text, &w) != 0)
@@ -509,10 +493,13 @@ static int work_out(struct ydoc_event *e)
     } else if (e->list) {
         walk_list(&w);
     }
-    if (!doc->broken && !d->ops.failed && !d->values.failed && !d->bytes.failed)
-        return 0;
-    event_free_delta(doc, e);
-    return doc->broken ? YDOC_EBROKEN : YDOC_ENOMEM;
+    rc = doc->broken                                            ? YDOC_EBROKEN
+         : d->ops.failed || d->values.failed || d->bytes.failed ? YDOC_ENOMEM
+         : d->too_long                                          ? YDOC_ELIMIT
+                                                                : 0;
+    if (rc != 0)
+        event_free_delta(doc, e);
+    return rc;
 }
 
 int ydoc_event_next_op(struct ydoc_event *event, uint32_t *iter, struct ydoc_op *out)

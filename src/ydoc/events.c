@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "ydoc/edit.h"
+#include "ydoc/heap_sort.h"
 #include "ydoc/watch.h"
 
 /* ---- the table ---- */
@@ -93,36 +94,21 @@ static void add_change(struct ydoc *doc, const struct tx *tx, const struct chang
     }
 }
 
-/* Merges the sorted halves of v[0..n) by way of `spare`. */
-#define MERGE_SORT(name, T, before)                                                                \
-    static void name(T *v, T *spare, uint32_t n)                                                   \
-    {                                                                                              \
-        uint32_t half = n / 2, l = 0, r = half;                                                    \
-                                                                                                   \
-        if (n < 2)                                                                                 \
-            return;                                                                                \
-        name(v, spare, half);                                                                      \
-        name(v + half, spare, n - half);                                                           \
-        for (uint32_t i = 0; i < n; i++) {                                                         \
-            if (r == n || (l < half && !(before(&v[r], &v[l]))))                                   \
-                spare[i] = v[l++];                                                                 \
-            else                                                                                   \
-                spare[i] = v[r++];                                                                 \
-        }                                                                                          \
-        memcpy(v, spare, n * sizeof(*v));                                                          \
-    }
-
-static bool client_before(const struct doc_part *a, const struct doc_part *b)
+static bool client_before(const struct doc_part *a, const struct doc_part *b, int unused)
 {
+    (void)unused;
     return a->client < b->client;
 }
-MERGE_SORT(sort_touched, struct doc_part, client_before)
+HEAP_SORT(sort_touched, struct doc_part, int, client_before)
 
-static bool event_before(struct ydoc_event *const *a, struct ydoc_event *const *b)
+/* Events of the same depth stay in the order in which their types changed, which is theirs in
+ * memory. */
+static bool event_before(struct ydoc_event *const *a, struct ydoc_event *const *b, int unused)
 {
-    return (*a)->depth < (*b)->depth;
+    (void)unused;
+    return (*a)->depth != (*b)->depth ? (*a)->depth < (*b)->depth : *a < *b;
 }
-MERGE_SORT(sort_by_depth, struct ydoc_event *, event_before)
+HEAP_SORT(sort_by_depth, struct ydoc_event *, int, event_before)
 
 static void collect(struct ydoc *doc, const struct tx *tx)
 {
@@ -133,10 +119,10 @@ static void collect(struct ydoc *doc, const struct tx *tx)
         add_change(doc, tx, &tx->changed.p[i]);
     if (tx->touched.n == 0)
         return;
-    VEC_RESERVE(doc, v->before, 2 * (uint64_t)tx->touched.n);
+    VEC_RESERVE(doc, v->before, tx->touched.n);
     v->before.n = tx->touched.n;
     memcpy(v->before.p, tx->touched.p, tx->touched.n * sizeof(*v->before.p));
-    sort_touched(v->before.p, v->before.p + v->before.n, v->before.n);
+    sort_touched(v->before.p, v->before.n, 0);
 }
 
 /* ---- calling ---- */
@@ -185,20 +171,69 @@ static void add_to_group(struct ydoc *doc, struct events *v, struct event_group 
     g->last = v->links.n - 1;
 }
 
+static uint32_t parent_of(const struct ydoc *doc, uint32_t type)
+{
+    uint32_t item = doc->types.p[type].item;
+
+    return item == 0 ? 0 : doc->slots.p[doc->items.p[item].slot].type;
+}
+
+/* The nearest type with deep observers, from `type` on upwards. Every type on the way is told,
+ * so that the next walk ends there: a peer chooses how deep types are nested, and how many of
+ * them change. */
+static struct nearest find_nearest(struct ydoc *doc, struct events *v, uint32_t type)
+{
+    struct nearest found = {v->walk, 0, 0};
+    uint32_t steps = 0, t = type;
+
+    for (; t != 0; t = parent_of(doc, t), steps++) {
+        if (v->nearest.p[t].walk == v->walk) {
+            found = v->nearest.p[t];
+            break;
+        }
+        if (watch_next_type(doc, t, true, 0) != NULL && !is_deleted_type(doc, t)) {
+            found.type = t;
+            break;
+        }
+    }
+    found.depth += steps;
+    for (uint32_t told = type, k = 0; told != t; told = parent_of(doc, told), k++) {
+        v->nearest.p[told] = found;
+        v->nearest.p[told].depth -= k;
+    }
+    return found;
+}
+
 /* An event is one of each type from its target up to the root. */
 static void add_to_parents(struct ydoc *doc, struct events *v, uint32_t event)
 {
     struct event_link link = {event, 0, 0};
     uint32_t type = v->all.p[event].type;
 
-    for (;; link.depth++) {
-        uint32_t item = doc->types.p[type].item;
+    while (type != 0) {
+        struct nearest n = find_nearest(doc, v, type);
 
-        if (watch_next_type(doc, type, true, 0) != NULL && !is_deleted_type(doc, type))
-            add_to_group(doc, v, find_group(doc, v, type), &link);
-        if (item == 0)
+        if (n.type == 0)
             return;
-        type = doc->slots.p[doc->items.p[item].slot].type;
+        link.depth += n.depth;
+        add_to_group(doc, v, find_group(doc, v, n.type), &link);
+        type = parent_of(doc, n.type);
+        link.depth++;
+    }
+}
+
+static void start_walk(struct ydoc *doc, struct events *v)
+{
+    uint32_t more = doc->types.n - v->nearest.n;
+
+    if (doc->types.n > v->nearest.n) {
+        VEC_RESERVE(doc, v->nearest, more);
+        memset(v->nearest.p + v->nearest.n, 0, more * sizeof(*v->nearest.p));
+        v->nearest.n = doc->types.n;
+    }
+    if (++v->walk == 0) {
+        memset(v->nearest.p, 0, v->nearest.n * sizeof(*v->nearest.p));
+        v->walk = 1;
     }
 }
 
@@ -217,8 +252,7 @@ static void call_group(struct ydoc *doc, struct events *v, const struct event_gr
         e->depth = v->links.p[i].depth;
         VEC_PUSH(doc, v->list, e);
     }
-    VEC_RESERVE(doc, v->list, v->list.n + 1);
-    sort_by_depth(v->list.p, v->list.p + v->list.n, v->list.n);
+    sort_by_depth(v->list.p, v->list.n, 0);
     while ((o = watch_next_type(doc, g->type, true, number)) != NULL) {
         number = o->number;
         o->deep(doc, v->list.p, v->list.n, o->ctx);
@@ -254,6 +288,7 @@ void events_call(struct ydoc *doc, const struct tx *tx)
     }
     if (!has_deep(w))
         return;
+    start_walk(doc, v);
     for (uint32_t i = 0; i < v->all.n; i++) {
         if (v->all.p[i].called)
             add_to_parents(doc, v, i);
@@ -287,6 +322,8 @@ void events_free(struct ydoc *doc, struct events *v)
     VEC_FREE(doc, v->groups);
     VEC_FREE(doc, v->links);
     VEC_FREE(doc, v->list);
+    VEC_FREE(doc, v->nearest);
+    v->walk = 0;
 }
 
 /* ---- what is new, what is gone ---- */
@@ -295,6 +332,7 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
 {
     const struct events *v = &e->doc->watch->events;
     uint32_t from = 0, to = v->before.n;
+    const struct tx *later;
 
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
@@ -306,7 +344,9 @@ static uint32_t clock_before(const struct ydoc_event *e, uint32_t client)
     }
     if (from < v->before.n && v->before.p[from].client == client)
         return v->before.p[from].from;
-    return store_clock_before(e->doc, e->tx, client);
+    /* Not touched by the event's transaction: what those after it know. */
+    later = e->doc->queue.n > 1 ? e->doc->queue.p[1] : NULL;
+    return store_clock_before(e->doc, later, client);
 }
 
 bool event_adds(const struct ydoc_event *e, const struct item *it)
@@ -432,11 +472,6 @@ bool ydoc_event_next_key_change(const struct ydoc_event *event, uint32_t *iter,
     return false;
 }
 
-static void write_cstr(struct ydoc_buf *out, const char *s)
-{
-    ydoc_buf_append(out, s, strlen(s));
-}
-
 int ydoc__event_keys(const struct ydoc_event *event, enum text_style style, struct ydoc_buf *out)
 {
     static const char *const actions[] = {"add", "update", "delete"};
@@ -447,23 +482,23 @@ int ydoc__event_keys(const struct ydoc_event *event, enum text_style style, stru
 
     if (event->doc->broken)
         return YDOC_EBROKEN;
-    write_cstr(out, "{");
+    ydoc__write(out, "{");
     while (ydoc_event_next_key_change(event, &iter, &change)) {
-        write_cstr(out, first ? "" : ",");
+        ydoc__write(out, first ? "" : ",");
         first = false;
         text_write_string(out, change.key);
-        write_cstr(out, ":{\"action\":\"");
-        write_cstr(out, actions[change.action]);
-        write_cstr(out, "\"");
+        ydoc__write(out, ":{\"action\":\"");
+        ydoc__write(out, actions[change.action]);
+        ydoc__write(out, "\"");
         if (change.action != YDOC_KEY_ADD) {
-            write_cstr(out, ",\"oldValue\":");
+            ydoc__write(out, ",\"oldValue\":");
             event_write_value(event->doc, &change.old, style, out);
         } else if (style == TEXT_TAGGED) {
-            write_cstr(out, ",\"oldValue\":{\"$u\":1}");
+            ydoc__write(out, ",\"oldValue\":{\"$u\":1}");
         }
-        write_cstr(out, "}");
+        ydoc__write(out, "}");
     }
-    write_cstr(out, "}");
+    ydoc__write(out, "}");
     return ydoc__buf_finish(out, len_before, NULL);
 }
 

@@ -20,6 +20,7 @@ struct event_delta {
     struct ydoc_buf ops;    /* struct event_op */
     struct ydoc_buf values; /* struct event_value */
     struct ydoc_buf bytes;  /* what they refer to */
+    bool too_long;
 };
 
 struct ydoc_event {
@@ -47,6 +48,12 @@ struct event_link {
     uint32_t event, depth, next;
 };
 
+/* The next type upwards that has deep observers, and how far it is; type 0: none. */
+struct nearest {
+    uint32_t walk; /* the walk that found this out; another one: not known */
+    uint32_t type, depth;
+};
+
 struct events {
     VEC(struct ydoc_event) all;
     VEC(struct event_key) keys;   /* [0] is not used */
@@ -55,6 +62,8 @@ struct events {
     VEC(struct event_group) groups;
     VEC(struct event_link) links; /* [0] is not used */
     VEC(struct ydoc_event *) list;
+    VEC(struct nearest) nearest; /* per type */
+    uint32_t walk;
 };
 
 /* Calls the observers of types; the events hold until events_end. */

@@ -8,12 +8,14 @@
  *
  * Two values are equal if they are the same primitive, or flat objects with the
  * same members; Yjs compares nested ones by identity, so they never are, except
- * with themselves.
+ * with themselves. Objects that JSON cannot say are compared by their bytes, so that the
+ * order of their members counts.
  */
 #include "ydoc/edit.h"
 
 #include <string.h>
 
+#include "ydoc/any.h"
 #include "ydoc/json_walk.h"
 
 /* ---- lists of attributes ---- */
@@ -95,6 +97,8 @@ bool format_is_null(const struct ydoc *doc, const struct attr *a)
 
 static bool is_object(struct ydoc_slice v)
 {
+    if (any_is_stored_any(v))
+        return v.p[1] >= ANY_BYTES && v.p[1] <= ANY_OBJECT;
     return v.len > 0 && (v.p[0] == '{' || v.p[0] == '[');
 }
 
@@ -112,7 +116,11 @@ bool format_equal(const struct ydoc *doc, const struct attr *a, const struct att
 {
     struct ydoc_slice x = format_value(doc, a), y = format_value(doc, b);
 
-    return same_value(doc, a, b) || (is_object(x) && is_object(y) && json_equal_flat(x, y));
+    if (same_value(doc, a, b))
+        return true;
+    if (!is_object(x) || !is_object(y) || any_is_stored_any(x) != any_is_stored_any(y))
+        return false;
+    return any_is_stored_any(x) ? ydoc__same(x, y) && any_is_flat(x) : json_equal_flat(x, y);
 }
 
 static void update_current(struct ydoc *doc, struct attrs *current, struct attr a)
@@ -145,16 +153,21 @@ static bool is_live_format(const struct item *it)
     return item_kind(it) == WIRE_FORMAT && !item_deleted(it);
 }
 
+static void cover_keys(struct ydoc *doc)
+{
+    uint32_t more = doc->keys.n - doc->key_marks.n;
+
+    if (doc->key_marks.n >= doc->keys.n)
+        return;
+    VEC_RESERVE(doc, doc->key_marks, more);
+    memset(doc->key_marks.p + doc->key_marks.n, 0, more * sizeof(uint32_t));
+    doc->key_marks.n = doc->keys.n;
+}
+
 /* Numbers in doc->key_marks above the returned one are of this walk. */
 static uint32_t start_key_marks(struct ydoc *doc)
 {
-    if (doc->key_marks.n < doc->keys.n) {
-        uint32_t more = doc->keys.n - doc->key_marks.n;
-
-        VEC_RESERVE(doc, doc->key_marks, more);
-        memset(doc->key_marks.p + doc->key_marks.n, 0, more * sizeof(uint32_t));
-        doc->key_marks.n = doc->keys.n;
-    }
+    cover_keys(doc);
     if (doc->key_mark > UINT32_MAX / 2) {
         memset(doc->key_marks.p, 0, doc->key_marks.n * sizeof(uint32_t));
         doc->key_mark = 0;
@@ -165,7 +178,7 @@ static uint32_t start_key_marks(struct ydoc *doc)
 static void mark_key(struct ydoc *doc, uint32_t key)
 {
     if (key >= doc->key_marks.n)
-        start_key_marks(doc);
+        cover_keys(doc);
     doc->key_marks.p[key] = ++doc->key_mark;
 }
 
@@ -259,7 +272,7 @@ static void clean_text(struct ydoc *doc, uint32_t type)
     if (h == 0 || h == start)
         return;
     f = edit_take_frame(doc);
-    format_clean_gap(doc, start, h, f);
+    format_clean_gap(doc, start, start, f); /* nobody asks for the attributes behind it */
     edit_give_frame(f);
 }
 

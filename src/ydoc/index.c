@@ -351,3 +351,12 @@ uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint
     *deleted = before != 0;
     return n;
 }
+
+void index_set_clock(struct client *c, struct place at, uint32_t clock)
+{
+    struct chunk *k = index_chunk(c, at.chunk);
+
+    entries(k)[at.i].clock = clock;
+    if (at.i == 0)
+        k->clock = clock;
+}

@@ -252,11 +252,6 @@ static uint32_t take_room(struct ydoc *doc, const struct client *c, uint8_t kind
     return end;
 }
 
-static bool slice_is(struct ydoc_slice s, const char *word)
-{
-    return s.len == strlen(word) && memcmp(s.p, word, s.len) == 0;
-}
-
 static void write_stored(struct ydoc_buf *out, struct ydoc_slice value)
 {
     if (any_is_stored_any(value))
@@ -298,7 +293,7 @@ static void write_value_body(struct ydoc_buf *out, struct ydoc_buf *one,
         struct ydoc_slice json = lib0_read_varbytes(&r);
 
         ydoc_buf_reset(one);
-        if (s->ref == WIRE_JSON && slice_is(json, "undefined"))
+        if (s->ref == WIRE_JSON && ydoc__is(json, "undefined"))
             ydoc_buf_append(one, json.p, json.len);
         else
             write_stored(one, json);
@@ -456,7 +451,7 @@ static void note_subdoc(struct ydoc *doc, uint32_t h, bool removed)
     guid = lib0_read_varbytes(&r);
     lib0_read_u8(&r);
     for (n = lib0_read_varuint(&r); n > 0; n--) {
-        note.loaded = note.loaded || (slice_is(lib0_read_varbytes(&r), "autoLoad") && !removed);
+        note.loaded = note.loaded || (ydoc__is(lib0_read_varbytes(&r), "autoLoad") && !removed);
         ydoc__any_skip(&r, YDOC__NESTING_MAX);
     }
     note.guid = store_intern(doc, guid);

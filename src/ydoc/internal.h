@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <ydoc.h>
 
@@ -25,6 +26,47 @@ int ydoc__buf_finish(struct ydoc_buf *b, size_t len_before, struct ydoc_error *e
 
 /* `limits` (may be NULL) with defaults in place of zeros. */
 struct ydoc_limits ydoc__limits(const struct ydoc_limits *limits);
+
+static inline bool ydoc__same(struct ydoc_slice a, struct ydoc_slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline struct ydoc_slice ydoc__slice(const char *word)
+{
+    struct ydoc_slice s = {(const uint8_t *)word, strlen(word)};
+
+    return s;
+}
+
+static inline bool ydoc__is(struct ydoc_slice s, const char *word)
+{
+    return ydoc__same(s, ydoc__slice(word));
+}
+
+static inline void ydoc__write(struct ydoc_buf *out, const char *word)
+{
+    ydoc_buf_append(out, word, strlen(word));
+}
+
+/* How many bytes the character has that begins with this one, in valid UTF-8. */
+static inline size_t ydoc__utf8_len(uint8_t lead)
+{
+    return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+/* The character that begins at `p`, and how many bytes it has. */
+static inline uint32_t ydoc__utf8_point(const uint8_t *p, size_t *n)
+{
+    uint32_t c = p[0];
+
+    *n = ydoc__utf8_len(p[0]);
+    if (*n > 1)
+        c &= 0x7fu >> *n;
+    for (size_t k = 1; k < *n; k++)
+        c = c << 6 | (p[k] & 0x3f);
+    return c;
+}
 
 /* Where `at` UTF-16 units into valid UTF-8 text are. `inside`: between the two
  * halves of a 4-byte sequence that starts at `bytes`. The walk starts from the

@@ -81,7 +81,7 @@ static void write_ascii(struct ydoc_buf *out, uint8_t c)
     text_write_chars(out, one);
 }
 
-static void write_utf8(struct ydoc_buf *out, unsigned c)
+void json_write_point(struct ydoc_buf *out, uint32_t c)
 {
     if (c < 0x80) {
         lib0_write_u8(out, (uint8_t)c);
@@ -105,7 +105,7 @@ static void write_code_point(struct ydoc_buf *out, unsigned c)
     if (c < 0x80)
         write_ascii(out, (uint8_t)c);
     else
-        write_utf8(out, c);
+        json_write_point(out, c);
 }
 
 /* `s` stands behind "\u"; returns how many bytes were used. */
@@ -343,16 +343,16 @@ static size_t write_unescaped(struct ydoc_buf *out, struct ydoc_slice s)
     unsigned c = hex4(s.p), low = 0;
 
     if (c < 0xd800 || c > 0xdfff) {
-        write_utf8(out, c);
+        json_write_point(out, c);
         return 4;
     }
     if (c < 0xdc00 && s.len >= 10 && s.p[4] == '\\' && s.p[5] == 'u')
         low = hex4(s.p + 6);
     if (low < 0xdc00 || low > 0xdfff) {
-        write_utf8(out, 0xfffd);
+        json_write_point(out, 0xfffd);
         return 4;
     }
-    write_utf8(out, 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff));
+    json_write_point(out, 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff));
     return 10;
 }
 

@@ -11,6 +11,8 @@ bool json_is_canonical(struct ydoc_slice json);
 /* text_write_canonical, at the cost of a copy for what is canonical already. */
 void json_write(struct ydoc_buf *out, struct ydoc_slice json);
 
+/* A code point as UTF-8. */
+void json_write_point(struct ydoc_buf *out, uint32_t c);
 /* The inside of a string, as UTF-8. */
 void json_unescape(struct ydoc_buf *out, struct ydoc_slice inside);
 double json_read_number(struct ydoc_slice text);

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "ydoc/heap_sort.h"
+
 /* UTF-8 sorts like code points, UTF-16 puts U+10000 and above (lead bytes from
  * 0xf0) before U+E000 to U+FFFF (lead bytes 0xee and 0xef). */
 static int rank_of(uint8_t b)
@@ -47,35 +49,16 @@ bool json_is_index(struct ydoc_slice key)
     return json_compare_index(key, last) <= 0;
 }
 
-static void sift_down(struct json_member *v, size_t n, size_t at, json_compare_fn compare)
+static bool key_before(const struct json_member *a, const struct json_member *b,
+                       json_compare_fn compare)
 {
-    for (;;) {
-        size_t child = 2 * at + 1;
-        struct json_member swap = v[at];
-
-        if (child >= n)
-            return;
-        if (child + 1 < n && compare(v[child].key, v[child + 1].key) < 0)
-            child++;
-        if (compare(v[at].key, v[child].key) >= 0)
-            return;
-        v[at] = v[child];
-        v[child] = swap;
-        at = child;
-    }
+    return compare(a->key, b->key) < 0;
 }
+HEAP_SORT(sort_members, struct json_member, json_compare_fn, key_before)
 
 void json_sort_members(struct json_member *v, size_t n, json_compare_fn compare)
 {
-    for (size_t i = n / 2; i > 0; i--)
-        sift_down(v, n, i - 1, compare);
-    for (size_t end = n; end > 1; end--) {
-        struct json_member swap = v[0];
-
-        v[0] = v[end - 1];
-        v[end - 1] = swap;
-        sift_down(v, end - 1, 0, compare);
-    }
+    sort_members(v, n, compare);
 }
 
 /* ---- walking ---- */
@@ -212,14 +195,9 @@ int json_equal(struct ydoc_slice a, struct ydoc_slice b, const struct ydoc_alloc
 
 /* ---- flat equality ---- */
 
-static bool same_bytes(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
 static bool same_primitive(struct ydoc_slice a, struct ydoc_slice b)
 {
-    return a.p[0] != '{' && a.p[0] != '[' && same_bytes(a, b);
+    return a.p[0] != '{' && a.p[0] != '[' && ydoc__same(a, b);
 }
 
 static size_t count_members(struct json_walk w)
@@ -237,7 +215,7 @@ static bool has_member(struct json_walk w, const struct json_member *wanted)
     struct json_member m;
 
     while (json_next(&w, &m)) {
-        if (same_bytes(m.key, wanted->key))
+        if (ydoc__same(m.key, wanted->key))
             return same_primitive(m.value, wanted->value);
     }
     return false;

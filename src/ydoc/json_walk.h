@@ -3,8 +3,6 @@
 
 /* json_walk - looking into JSON text that is known to be in text_write_canonical's
  * form: awareness states, and the formats and embeds a document keeps. */
-#include <string.h>
-
 #include "ydoc/json.h"
 #include "ydoc/text.h"
 
@@ -36,10 +34,6 @@ bool json_next(struct json_walk *w, struct json_member *m); /* of an array: with
 /* The member called `name`, which needs no escapes. False if there is none. */
 bool json_find(struct ydoc_slice object, const char *name, struct ydoc_slice *value);
 
-static inline bool json_is(struct ydoc_slice json, const char *word)
-{
-    return json.len == strlen(word) && memcmp(json.p, word, json.len) == 0;
-}
 static inline bool json_is_string(struct ydoc_slice json)
 {
     return json.len >= 2 && json.p[0] == '"';

@@ -95,32 +95,18 @@ static uint32_t lower(uint32_t c)
     return c;
 }
 
-static void write_code_point(struct ydoc_buf *out, uint32_t c)
-{
-    uint8_t s[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-
-    s[0] = (uint8_t)(n == 1 ? c : (0xf0u << (4 - n) & 0xff) | c >> 6 * (n - 1));
-    for (size_t i = 1; i < n; i++)
-        s[i] = (uint8_t)(0x80 | (c >> 6 * (n - 1 - i) & 0x3f));
-    ydoc_buf_append(out, s, n);
-}
-
 void json_write_lowercase(struct ydoc_buf *out, struct ydoc_slice utf8)
 {
     for (size_t i = 0; i < utf8.len;) {
-        uint8_t b = utf8.p[i];
-        size_t n = b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-        uint32_t c = n == 1 ? b : b & (0x7fu >> n);
+        size_t n;
+        uint32_t c = ydoc__utf8_point(utf8.p + i, &n);
 
-        for (size_t k = 1; k < n; k++)
-            c = c << 6 | (utf8.p[i + k] & 0x3f);
         i += n;
         if (c >= 'A' && c <= 'Z')
             lib0_write_u8(out, (uint8_t)(c | 0x20));
         else if (c == 0x130)
             ydoc_buf_append(out, "i\xcc\x87", 3);
         else
-            write_code_point(out, c < 0x80 ? c : lower(c));
+            json_write_point(out, c < 0x80 ? c : lower(c));
     }
 }

@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+#include "ydoc/any.h"
+
 #define COLSPAN_MAX 32u
 #define NUMBER_MAX 999999999u /* CommonMark reads nine digits */
 
@@ -43,8 +45,8 @@ static bool write_plain_json(struct ydoc_slice json, struct ydoc_buf *out)
 {
     if (json_is_string(json))
         json_write_text(out, json);
-    else if (json.len > 0 && *json.p != '{' && *json.p != '[' && !json_is(json, "null") &&
-             !json_is(json, "undefined"))
+    else if (json.len > 0 && *json.p != '{' && *json.p != '[' && !ydoc__is(json, "null") &&
+             !ydoc__is(json, "undefined"))
         ydoc_buf_append(out, json.p, json.len);
     else
         return false;
@@ -57,13 +59,13 @@ static bool write_plain_any(struct lib0_reader *r, struct ydoc_buf *out)
 
     if (r->p == r->end)
         return false;
-    if (*r->p == 119) {
+    if (*r->p == ANY_STRING) {
         lib0_read_u8(r);
         s = lib0_read_varbytes(r);
         ydoc_buf_append(out, s.p, s.len);
         return true;
     }
-    if (*r->p < 120 || *r->p > 125)
+    if (*r->p < ANY_TRUE || *r->p > ANY_INTEGER)
         return false;
     text_write_any(out, r, TEXT_PLAIN);
     return true;
@@ -113,7 +115,7 @@ static bool is_checked(const struct md *m, uint32_t type)
     bool checked;
 
     ydoc_buf_init(&text, &m->out->alloc);
-    checked = md_attr(m->doc, type, "checked", &text) && json_is(ydoc_buf_slice(&text), "true");
+    checked = md_attr(m->doc, type, "checked", &text) && ydoc__is(ydoc_buf_slice(&text), "true");
     ydoc_buf_fini(&text);
     return checked;
 }
@@ -205,7 +207,7 @@ static enum block block_of(const struct ydoc *doc, uint32_t type)
     if (doc->types.p[type].ref != YDOC_KIND_XML_ELEMENT || key == 0)
         return OTHER;
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (json_is(store_key(doc, key), known[i].name))
+        if (ydoc__is(store_key(doc, key), known[i].name))
             return known[i].block;
     }
     return OTHER;

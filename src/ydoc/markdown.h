@@ -43,26 +43,9 @@ void md_end_line(struct md *m);
 
 bool md_is_space(uint32_t c);
 enum md_class md_class_of(uint32_t c);
-static inline bool md_same(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && (a.p == b.p || a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
 static inline bool md_is_alnum(uint32_t c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z' && c < 0x80);
-}
-
-static inline uint32_t md_read_point(const uint8_t *p, size_t *n)
-{
-    uint32_t c = p[0];
-
-    *n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    if (*n > 1)
-        c &= 0x7fu >> *n;
-    for (size_t k = 1; k < *n; k++)
-        c = c << 6 | (p[k] & 0x3f);
-    return c;
 }
 
 /* ---- inside a line (mdpieces.c, mdinline.c) ---- */
@@ -116,6 +99,8 @@ void md_inline_fini(struct md_inline *p);
 /* A text, or an element of a line: a break, an image, a mention. */
 bool md_is_inline(const struct ydoc *doc, uint32_t type);
 bool md_is_break(const struct ydoc *doc, uint32_t type);
+/* A link's member `name`, appended to `out` (NULL: not). False if it is no text, or empty. */
+bool md_link_part(struct ydoc_slice link, const char *name, struct ydoc_buf *out);
 /* Adds it and what is in it; blocks are parted by breaks. */
 void md_inline_add(struct md_inline *p, uint32_t type);
 bool md_inline_is_empty(struct md_inline *p); /* after cutting breaks off the end */

@@ -51,7 +51,7 @@ static void settle_marks(struct md_piece *v, size_t n)
         between = i > 0 && end < n;
         for (size_t k = i; k < end; k++) {
             v[k].marks = between ? v[i - 1].marks & v[end].marks & ~(1u << MD_CODE) : 0;
-            if (between && md_same(v[i - 1].link, v[end].link))
+            if (between && ydoc__same(v[i - 1].link, v[end].link))
                 v[k].link = v[end].link;
             else
                 v[k].marks &= ~(1u << MD_LINK);
@@ -65,7 +65,7 @@ static void find_ends(struct md_piece *v, size_t n)
     for (size_t i = n; i-- > 0;) {
         for (unsigned k = 0; k < MD_MARKS; k++) {
             bool goes_on = i + 1 < n && (v[i].marks & v[i + 1].marks & 1u << k) != 0 &&
-                           (k != MD_LINK || md_same(v[i].link, v[i + 1].link));
+                           (k != MD_LINK || ydoc__same(v[i].link, v[i + 1].link));
 
             v[i].end[k] = goes_on ? v[i + 1].end[k] : (uint32_t)i;
         }
@@ -173,7 +173,7 @@ static void write_text(struct writer *w, const uint8_t *s, size_t len)
     size_t number = w->line_start ? list_number(s, len) : 0, n;
 
     for (size_t i = 0; i < len && !w->m->out->failed; i += n) {
-        uint32_t c = md_read_point(s + i, &n);
+        uint32_t c = ydoc__utf8_point(s + i, &n);
 
         if (w->shield && md_class_of(c) >= MD_WORD) {
             write_reference(w, c);
@@ -202,7 +202,7 @@ static void write_blank(struct writer *w, const struct md_piece *p, bool last)
 
     w->shield = false;
     for (size_t i = 0; i < p->len; i += n) {
-        uint32_t c = md_read_point(s + i, &n);
+        uint32_t c = ydoc__utf8_point(s + i, &n);
         bool edge = w->line_start || (last && i + n == p->len);
 
         if (edge || (c < 0x20 && c != '\t')) {
@@ -331,22 +331,14 @@ static void write_title(struct writer *w, struct ydoc_slice title)
     md_write(w->m, "\"");
 }
 
-static void read_string(struct ydoc_slice object, const char *name, struct ydoc_buf *out)
-{
-    struct ydoc_slice value;
-
-    if (json_find(object, name, &value) && json_is_string(value))
-        json_write_text(out, value);
-}
-
 static void close_link(struct writer *w, struct ydoc_slice link)
 {
     struct ydoc_buf href, title;
 
     ydoc_buf_init(&href, &w->m->out->alloc);
     ydoc_buf_init(&title, &w->m->out->alloc);
-    read_string(link, "href", &href);
-    read_string(link, "title", &title);
+    md_link_part(link, "href", &href);
+    md_link_part(link, "title", &title);
     md_write(w->m, "](");
     write_destination(w, ydoc_buf_slice(&href));
     write_title(w, ydoc_buf_slice(&title));
@@ -452,7 +444,7 @@ static unsigned count_kept(const struct writer *w, const struct md_piece *p)
         enum md_mark mark = w->stack[keep].mark;
 
         if ((p->marks & 1u << mark) == 0 ||
-            (mark == MD_LINK && !md_same(w->stack[keep].link, p->link)))
+            (mark == MD_LINK && !ydoc__same(w->stack[keep].link, p->link)))
             break;
     }
     return keep;
@@ -463,7 +455,7 @@ static bool opens_after(const struct writer *w, const struct md_piece *p)
     const struct md_piece *next = p + 1;
 
     return next < w->v + w->n && (next->kind == MD_TEXT || next->kind == MD_IMAGE) &&
-           ((next->marks & ~p->marks) != 0 || !md_same(next->link, p->link));
+           ((next->marks & ~p->marks) != 0 || !ydoc__same(next->link, p->link));
 }
 
 static enum md_class first_class(const struct writer *w, const struct md_piece *p)
@@ -473,7 +465,7 @@ static enum md_class first_class(const struct writer *w, const struct md_piece *
 
     if (p->kind != MD_TEXT || (p->marks & 1u << MD_CODE) != 0)
         return MD_PUNCT;
-    c = md_read_point(w->text + p->at, &n);
+    c = ydoc__utf8_point(w->text + p->at, &n);
     /* A single character may become a reference itself when the next mark opens. */
     return p->len == n && opens_after(w, p) ? MD_UNSURE : md_class_of(c);
 }

@@ -4,6 +4,8 @@
  * begin or end with a space. Text of code is not cut.
  */
 #include "ydoc/markdown.h"
+
+#include "ydoc/any.h"
 #include "ydoc/rich.h"
 
 /* ---- characters ---- */
@@ -70,7 +72,7 @@ static void add_piece(struct md_inline *p, enum md_kind kind, const struct md_pi
     one.at = p->text.len - len;
     one.len = len;
     if (n > 0 && kind == v[n - 1].kind && (kind == MD_TEXT || kind == MD_BLANK) &&
-        one.marks == v[n - 1].marks && md_same(one.link, v[n - 1].link))
+        one.marks == v[n - 1].marks && ydoc__same(one.link, v[n - 1].link))
         v[n - 1].len += len;
     else
         ydoc_buf_append(&p->pieces, &one, sizeof(one));
@@ -81,7 +83,7 @@ static size_t leading_spaces(struct ydoc_slice s)
 {
     size_t i = 0, n;
 
-    while (i < s.len && md_is_space(md_read_point(s.p + i, &n)))
+    while (i < s.len && md_is_space(ydoc__utf8_point(s.p + i, &n)))
         i += n;
     return i;
 }
@@ -95,7 +97,7 @@ static size_t trailing_spaces(struct ydoc_slice s)
 
         while ((s.p[at] & 0xc0) == 0x80)
             at--;
-        if (!md_is_space(md_read_point(s.p + at, &n)))
+        if (!md_is_space(ydoc__utf8_point(s.p + at, &n)))
             break;
         end = at;
     }
@@ -140,10 +142,47 @@ static unsigned mark_by_name(struct ydoc_slice name)
                  {"inlineCode", MD_CODE}, {"a", MD_LINK}};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (json_is(name, known[i].name))
+        if (ydoc__is(name, known[i].name))
             return 1u << known[i].mark;
     }
     return 0;
+}
+
+static bool link_part_any(struct lib0_reader *r, const char *name, struct ydoc_buf *out)
+{
+    if (lib0_read_u8(r) != ANY_OBJECT)
+        return false;
+    for (uint64_t n = lib0_read_varuint(r); n > 0; n--) {
+        bool found = ydoc__is(lib0_read_varbytes(r), name);
+        struct ydoc_slice text;
+
+        if (!found || *r->p != ANY_STRING) {
+            ydoc__any_skip(r, YDOC__NESTING_MAX);
+            continue;
+        }
+        lib0_read_u8(r);
+        text = lib0_read_varbytes(r);
+        if (out != NULL)
+            ydoc_buf_append(out, text.p, text.len);
+        return text.len > 0;
+    }
+    return false;
+}
+
+bool md_link_part(struct ydoc_slice link, const char *name, struct ydoc_buf *out)
+{
+    struct ydoc_slice value;
+    struct lib0_reader r;
+
+    if (any_is_stored_any(link)) {
+        lib0_reader_init(&r, link.p + 1, link.len - 1);
+        return link_part_any(&r, name, out);
+    }
+    if (!json_find(link, name, &value) || !json_is_string(value))
+        return false;
+    if (out != NULL)
+        json_write_text(out, value);
+    return value.len > 2;
 }
 
 static void read_marks(const struct rich *r, struct md_piece *like)
@@ -155,14 +194,13 @@ static void read_marks(const struct rich *r, struct md_piece *like)
     *like = none;
     for (size_t i = 0; i < n; i++) {
         unsigned mark = mark_by_name(a[i].key);
-        struct ydoc_slice href;
 
         if (mark == 1u << MD_LINK) {
-            if (!json_find(a[i].value, "href", &href) || !json_is_string(href) || href.len == 2)
+            if (!md_link_part(a[i].value, "href", NULL))
                 continue;
             like->link = a[i].value;
         }
-        if (!json_is(a[i].value, "false"))
+        if (!ydoc__is(a[i].value, "false"))
             like->marks |= mark;
     }
 }
@@ -199,7 +237,7 @@ static struct ydoc_slice name_of(const struct ydoc *doc, uint32_t type)
 
 static bool is_break(struct ydoc_slice name)
 {
-    return json_is(name, "hardBreak") || json_is(name, "hard_break") || json_is(name, "br");
+    return ydoc__is(name, "hardBreak") || ydoc__is(name, "hard_break") || ydoc__is(name, "br");
 }
 
 bool md_is_break(const struct ydoc *doc, uint32_t type)
@@ -218,8 +256,8 @@ bool md_is_inline(const struct ydoc *doc, uint32_t type)
 {
     struct ydoc_slice name = name_of(doc, type);
 
-    return is_text(doc, type) || is_break(name) || json_is(name, "image") ||
-           json_is(name, "mention") || json_is(name, "emoji");
+    return is_text(doc, type) || is_break(name) || ydoc__is(name, "image") ||
+           ydoc__is(name, "mention") || ydoc__is(name, "emoji");
 }
 
 /* "@label" and ":name:". */
@@ -282,9 +320,9 @@ void md_inline_add(struct md_inline *p, uint32_t type)
         add_runs(p, type);
     } else if (is_break(name)) {
         add_break(p);
-    } else if (json_is(name, "image")) {
+    } else if (ydoc__is(name, "image")) {
         add_piece(p, MD_IMAGE, &image, 0);
-    } else if (json_is(name, "mention") || json_is(name, "emoji")) {
+    } else if (ydoc__is(name, "mention") || ydoc__is(name, "emoji")) {
         add_named(p, type, name.p[0] == 'm');
     } else {
         md_pieces(p, &n);

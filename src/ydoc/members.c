@@ -1,10 +1,10 @@
 /* members - see members.h. Sorted by key first, which brings equal keys
- * together, then by rank. A heap sort: no memory, and no input makes it slow. */
+ * together, then by rank. */
 #include "ydoc/members.h"
 
 #include <string.h>
 
-typedef bool (*before_fn)(const struct member *a, const struct member *b);
+#include "ydoc/heap_sort.h"
 
 bool members_is_index(struct ydoc_slice key, uint64_t *index)
 {
@@ -21,58 +21,25 @@ bool members_is_index(struct ydoc_slice key, uint64_t *index)
     return v < UINT32_MAX;
 }
 
-static bool same_key(const struct member *a, const struct member *b)
-{
-    return a->key.len == b->key.len &&
-           (a->key.len == 0 || memcmp(a->key.p, b->key.p, a->key.len) == 0);
-}
-
-static bool before_by_key(const struct member *a, const struct member *b)
+static bool before_by_key(const struct member *a, const struct member *b, int unused)
 {
     size_t n = a->key.len < b->key.len ? a->key.len : b->key.len;
     int order = n > 0 ? memcmp(a->key.p, b->key.p, n) : 0;
 
+    (void)unused;
     if (order == 0 && a->key.len != b->key.len)
         return a->key.len < b->key.len;
     return order != 0 ? order < 0 : a->rank < b->rank;
 }
 
-static bool before_by_rank(const struct member *a, const struct member *b)
+static bool before_by_rank(const struct member *a, const struct member *b, int unused)
 {
+    (void)unused;
     return a->rank < b->rank;
 }
 
-static void sift_down(struct member *v, size_t i, size_t n, before_fn before)
-{
-    struct member m = v[i];
-
-    for (;;) {
-        size_t child = 2 * i + 1;
-
-        if (child >= n)
-            break;
-        if (child + 1 < n && before(&v[child], &v[child + 1]))
-            child++;
-        if (!before(&m, &v[child]))
-            break;
-        v[i] = v[child];
-        i = child;
-    }
-    v[i] = m;
-}
-
-static void sort(struct member *v, size_t n, before_fn before)
-{
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(v, i, n, before);
-    for (size_t end = n; end > 1;) {
-        struct member m = v[--end];
-
-        v[end] = v[0];
-        v[0] = m;
-        sift_down(v, 0, end, before);
-    }
-}
+HEAP_SORT(sort_by_key, struct member, int, before_by_key)
+HEAP_SORT(sort_by_rank, struct member, int, before_by_rank)
 
 /* Few members, none of them twice, no index: they stay as they are. */
 static bool is_ordered(const struct member *v, size_t n)
@@ -85,7 +52,7 @@ static bool is_ordered(const struct member *v, size_t n)
         if (members_is_index(v[i].key, &index))
             return false;
         for (size_t k = 0; k < i; k++) {
-            if (same_key(&v[i], &v[k]))
+            if (ydoc__same(v[i].key, v[k].key))
                 return false;
         }
     }
@@ -100,9 +67,9 @@ size_t members_order(struct member *v, size_t n)
         return n;
     for (size_t i = 0; i < n; i++)
         v[i].rank = i;
-    sort(v, n, before_by_key);
+    sort_by_key(v, n, 0);
     for (size_t i = 0; i < n; i++) {
-        if (kept > 0 && same_key(&v[kept - 1], &v[i]))
+        if (kept > 0 && ydoc__same(v[kept - 1].key, v[i].key))
             v[kept - 1].value = v[i].value;
         else
             v[kept++] = v[i];
@@ -112,6 +79,6 @@ size_t members_order(struct member *v, size_t n)
 
         v[i].rank = members_is_index(v[i].key, &index) ? index : v[i].rank + UINT32_MAX;
     }
-    sort(v, kept, before_by_rank);
+    sort_by_rank(v, kept, 0);
     return kept;
 }

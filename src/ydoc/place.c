@@ -408,40 +408,42 @@ static struct spot find_in_tree(const struct tree *t, uint32_t index)
     }
 }
 
-/* The last visible unit's item, for an index at or beyond the end. */
-static struct spot clamp(struct ydoc *doc, uint32_t type, uint32_t index)
+bool place_find_now(const struct ydoc *doc, uint32_t type, uint32_t index, struct spot *out)
 {
-    uint32_t length = doc->types.p[type].length;
+    uint32_t h = list_head(doc, type), left = index;
+    struct spot spot = {0, 0, index};
 
-    return place_find(doc, type, index < length ? index : length);
+    if (index > 0 && doc->types.p[type].tree != 0) {
+        *out = find_in_tree(tree_of_type(doc, type), index);
+        return true;
+    }
+    *out = spot;
+    if (index == 0)
+        return true;
+    for (uint32_t steps = 0; steps < WALK_MAX; steps++) {
+        uint32_t units = visible_units(&doc->items.p[h]);
+
+        if (left <= units) {
+            out->item = h;
+            out->offset = left;
+            return true;
+        }
+        left -= units;
+        h = doc->items.p[h].right;
+    }
+    return false;
 }
 
 struct spot place_find(struct ydoc *doc, uint32_t type, uint32_t index)
 {
-    struct spot spot = {0, 0, 0};
-    uint32_t h = list_head(doc, type), steps = 0;
+    uint32_t length = doc->types.p[type].length;
+    struct spot spot;
 
-    if (index > doc->types.p[type].length)
-        return clamp(doc, type, index);
-    if (index == 0)
+    if (index > length)
+        index = length;
+    if (place_find_now(doc, type, index, &spot))
         return spot;
-    if (doc->types.p[type].tree == 0) {
-        uint32_t left = index;
-
-        for (; steps < WALK_MAX; steps++) {
-            uint32_t units = visible_units(&doc->items.p[h]);
-
-            if (left <= units) {
-                spot.item = h;
-                spot.offset = left;
-                spot.index = index;
-                return spot;
-            }
-            left -= units;
-            h = doc->items.p[h].right;
-        }
-        build(doc, type);
-    }
+    build(doc, type);
     return find_in_tree(tree_of_type(doc, type), index);
 }
 

@@ -21,6 +21,9 @@ struct spot {
 };
 
 struct spot place_find(struct ydoc *doc, uint32_t type, uint32_t index);
+/* The same for an index up to the list's length, if it can be had without building a
+ * tree. */
+bool place_find_now(const struct ydoc *doc, uint32_t type, uint32_t index, struct spot *out);
 /* Units before an item of the list. */
 uint32_t place_of(struct ydoc *doc, uint32_t item);
 /* The last item of the list, deleted ones included, or 0. */

@@ -61,7 +61,7 @@ static void write_marks(struct pm *w, const struct rich *r)
         write_cstr(w, i > 0 ? ",{\"type\":" : "{\"type\":");
         text_write_string(w->out, mark_name(a[i].key));
         write_cstr(w, ",\"attrs\":");
-        read_write_json(w->out, a[i].value);
+        read_write_stored(w->out, a[i].value, TEXT_PLAIN);
         write_cstr(w, "}");
     }
     write_cstr(w, "]");

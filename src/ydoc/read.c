@@ -86,7 +86,7 @@ bool ydoc_next_root(const struct ydoc *doc, uint32_t *iter, struct ydoc_root *ou
 {
     uint32_t type;
 
-    if (*iter >= doc->roots.n)
+    if (doc->broken || *iter >= doc->roots.n)
         return false;
     type = doc->roots.p[(*iter)++];
     out->name = store_key(doc, doc->types.p[type].name);
@@ -133,24 +133,18 @@ int ydoc_read_text(const struct ydoc *doc, struct ydoc_slice root, struct ydoc_b
 
 /* ---- values ---- */
 
-static void write_json_text(struct writer *w, struct ydoc_slice json)
+void read_write_stored(struct ydoc_buf *out, struct ydoc_slice stored, enum text_style style)
 {
     struct lib0_reader value;
 
-    if (any_is_stored_any(json)) {
-        lib0_reader_init(&value, json.p + 1, json.len - 1);
-        text_write_any(w->out, &value, w->style);
-    } else if (json.len == 9 && memcmp(json.p, "undefined", 9) == 0)
-        write_cstr(w, w->style == TEXT_TAGGED ? "{\"$u\":1}" : "null");
-    else
-        ydoc_buf_append(w->out, json.p, json.len);
-}
-
-static void write_bytes(struct writer *w, struct ydoc_slice bytes)
-{
-    write_cstr(w, w->style == TEXT_TAGGED ? "{\"$bin\":" : "");
-    text_write_base64(w->out, bytes);
-    write_cstr(w, w->style == TEXT_TAGGED ? "}" : "");
+    if (any_is_stored_any(stored)) {
+        lib0_reader_init(&value, stored.p + 1, stored.len - 1);
+        text_write_any(out, &value, style);
+    } else if (ydoc__is(stored, "undefined")) {
+        ydoc__write(out, style == TEXT_TAGGED ? "{\"$u\":1}" : "null");
+    } else {
+        ydoc_buf_append(out, stored.p, stored.len);
+    }
 }
 
 /* Content of one element. */
@@ -160,10 +154,10 @@ static void write_single(struct writer *w, const struct item *it)
 
     switch (item_kind(it)) {
     case WIRE_BINARY:
-        write_bytes(w, body);
+        text_write_bytes(w->out, body, w->style);
         break;
     case WIRE_EMBED:
-        write_json_text(w, body);
+        read_write_stored(w->out, body, w->style);
         break;
     case WIRE_TYPE:
         write_type_json(w, it->content, kind_of(w->doc, it->content));
@@ -180,7 +174,7 @@ static void write_single(struct writer *w, const struct item *it)
 static void write_characters(struct writer *w, struct ydoc_slice text, uint32_t from, bool *first)
 {
     for (size_t i = 0; i < text.len;) {
-        size_t n = text.p[i] < 0x80 ? 1 : text.p[i] < 0xe0 ? 2 : text.p[i] < 0xf0 ? 3 : 4;
+        size_t n = ydoc__utf8_len(text.p[i]);
         struct ydoc_slice one = {text.p + i, n};
 
         i += n;
@@ -225,7 +219,7 @@ static void write_elements(struct writer *w, const struct item *it, uint32_t fro
         if (item_kind(it) == WIRE_ANY)
             text_write_any(w->out, &r, w->style);
         else
-            write_json_text(w, lib0_read_varbytes(&r));
+            read_write_stored(w->out, lib0_read_varbytes(&r), w->style);
     }
 }
 
@@ -300,16 +294,6 @@ static void write_map(struct writer *w, uint32_t type)
     ydoc_buf_fini(&members);
 }
 
-void read_write_json(struct ydoc_buf *out, struct ydoc_slice json)
-{
-    struct ydoc_slice s = json;
-
-    if (json_is(s, "undefined"))
-        ydoc_buf_append(out, "null", 4);
-    else
-        ydoc_buf_append(out, s.p, s.len);
-}
-
 void read_write_last(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
                      unsigned depth)
 {
@@ -332,7 +316,7 @@ static void end_op(struct writer *w, const struct rich *r)
             write_cstr(w, i > 0 ? "," : "");
             text_write_string(w->out, a[i].key);
             write_cstr(w, ":");
-            write_json_text(w, a[i].value);
+            read_write_stored(w->out, a[i].value, w->style);
         }
         write_cstr(w, "}");
     }

@@ -63,8 +63,9 @@ static inline struct json_member *read_members_of(const struct ydoc_buf *members
     *n = members->failed ? 0 : members->len / sizeof(struct json_member);
     return (struct json_member *)(void *)members->p;
 }
-/* A format's or an embed's JSON, where `undefined` may stand. */
-void read_write_json(struct ydoc_buf *out, struct ydoc_slice json);
+/* A format's or an embed's value as the document keeps it (any.h): JSON text, where
+ * `undefined` may stand, or a lib0 any. */
+void read_write_stored(struct ydoc_buf *out, struct ydoc_slice stored, enum text_style style);
 /* One attribute or element as JSON: the last one of the item. */
 void read_write_last(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it,
                      unsigned depth);

@@ -270,20 +270,15 @@ int ydoc_relpos_decode(struct ydoc_relpos *out, const uint8_t *p, size_t len,
 
 /* ---- JSON ---- */
 
-static void write_cstr(struct ydoc_buf *out, const char *s)
-{
-    ydoc_buf_append(out, s, strlen(s));
-}
-
 /* All numbers here are below 2^53: Number.prototype.toString gives their digits. */
 static void write_json_id(struct ydoc_buf *out, const char *name, const struct ydoc_id *id)
 {
-    write_cstr(out, name);
-    write_cstr(out, "{\"client\":");
+    ydoc__write(out, name);
+    ydoc__write(out, "{\"client\":");
     text_write_number(out, (double)id->client);
-    write_cstr(out, ",\"clock\":");
+    ydoc__write(out, ",\"clock\":");
     text_write_number(out, (double)id->clock);
-    write_cstr(out, "},");
+    ydoc__write(out, "},");
 }
 
 /* As in Yjs the root without a name is left out: its JSON cannot be read back. */
@@ -291,19 +286,19 @@ int ydoc_relpos_to_json(const struct ydoc_relpos *pos, struct ydoc_buf *out)
 {
     size_t len_before = out->len;
 
-    write_cstr(out, "{");
+    ydoc__write(out, "{");
     if (pos->parts & YDOC_RELPOS_TYPE)
         write_json_id(out, "\"type\":", &pos->type);
     if ((pos->parts & YDOC_RELPOS_ROOT) && pos->root.len > 0) {
-        write_cstr(out, "\"tname\":");
+        ydoc__write(out, "\"tname\":");
         text_write_string(out, pos->root);
-        write_cstr(out, ",");
+        ydoc__write(out, ",");
     }
     if (pos->parts & YDOC_RELPOS_ITEM)
         write_json_id(out, "\"item\":", &pos->item);
-    write_cstr(out, "\"assoc\":");
+    ydoc__write(out, "\"assoc\":");
     text_write_number(out, (double)pos->assoc);
-    write_cstr(out, "}");
+    ydoc__write(out, "}");
     return ydoc__buf_finish(out, len_before, NULL);
 }
 
@@ -342,7 +337,7 @@ static bool read_json_id(struct ydoc_slice value, struct ydoc_id *id)
 
 static bool find_given(struct ydoc_slice object, const char *name, struct ydoc_slice *value)
 {
-    return json_find(object, name, value) && !json_is(*value, "null");
+    return json_find(object, name, value) && !ydoc__is(*value, "null");
 }
 
 static const char *read_json(struct ydoc_slice json, struct ydoc_relpos *out, struct ydoc_buf *name)

@@ -20,11 +20,6 @@ void rich_fini(struct rich *r)
     ydoc_buf_fini(&r->text);
 }
 
-static bool same(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
-
 static void remove_attribute(struct rich *r, size_t at)
 {
     size_t n;
@@ -59,9 +54,9 @@ static void apply_format(struct rich *r, const struct item *it)
     lib0_reader_init(&body, item_bytes(r->doc, it), it->bytes);
     a.key = lib0_read_varbytes(&body);
     a.value = lib0_read_varbytes(&body);
-    for (v = rich_attributes(r, &n); i < n && !same(v[i].key, a.key);)
+    for (v = rich_attributes(r, &n); i < n && !ydoc__same(v[i].key, a.key);)
         i++;
-    if (json_is(a.value, "null")) {
+    if (ydoc__is(a.value, "null")) {
         if (i < n)
             remove_attribute(r, i);
     } else if (i < n) {
@@ -74,12 +69,11 @@ static void apply_format(struct rich *r, const struct item *it)
 /* toDelta() keeps this name for itself, and drops it where text follows. */
 static void drop_ychange(struct rich *r)
 {
-    static const struct ydoc_slice name = {(const uint8_t *)"ychange", 7};
     size_t n;
     struct rich_attribute *v = rich_attributes(r, &n);
 
     for (size_t i = 0; i < n; i++) {
-        if (same(v[i].key, name)) {
+        if (ydoc__is(v[i].key, "ychange")) {
             remove_attribute(r, i);
             return;
         }

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 
+#include "ydoc/heap_sort.h"
 #include "ydoc/plain.h"
 
 /* The next struct of a source, and the source as it is after it. */
@@ -22,45 +23,22 @@ struct head {
 };
 
 /* Clients descending, the sections of one client as they stand in the update. */
-static bool source_before(const struct source *a, const struct source *b)
+static bool source_before(const struct source *a, const struct source *b, int unused)
 {
+    (void)unused;
     return a->client > b->client || (a->client == b->client && a->p < b->p);
 }
+
+HEAP_SORT(heap_sort, struct source, int, source_before)
 
 static void sort_sources(struct source *v, uint32_t n)
 {
     uint32_t sorted = 1;
 
-    while (sorted < n && !source_before(&v[sorted], &v[sorted - 1]))
+    while (sorted < n && !source_before(&v[sorted], &v[sorted - 1], 0))
         sorted++;
-    if (sorted >= n)
-        return;
-    for (uint32_t built = n / 2, end = n; end > 1;) {
-        struct source s;
-        uint32_t i;
-
-        if (built > 0) {
-            i = --built;
-            s = v[i];
-        } else {
-            s = v[--end];
-            v[end] = v[0];
-            i = 0;
-        }
-        for (;;) {
-            uint32_t child = 2 * i + 1;
-
-            if (child >= end)
-                break;
-            if (child + 1 < end && source_before(&v[child], &v[child + 1]))
-                child++;
-            if (!source_before(&s, &v[child]))
-                break;
-            v[i] = v[child];
-            i = child;
-        }
-        v[i] = s;
-    }
+    if (sorted < n)
+        heap_sort(v, n, 0);
 }
 
 static void add_source(struct ydoc *doc, const struct wire_section *section)

@@ -212,9 +212,9 @@ int ydoc_snapshot_encode_v1(const struct ydoc_snapshot *s, struct ydoc_buf *out)
 int ydoc_snapshot_encode_v2(const struct ydoc_snapshot *s, struct ydoc_buf *out)
 {
     size_t len_before = out->len;
-    struct dset ordered = s->in_order ? s->deleted : s->sorted; /* is not moved: it is in order */
+    struct dset d = s->in_order ? s->deleted : s->sorted; /* is not moved: it is in order */
 
-    dset_write_v2(&ordered, out);
+    dset_write_v2(&d, out);
     return finish_encoding(s, len_before, out);
 }
 
@@ -309,6 +309,12 @@ int ydoc_snapshot_contains_update_v2(const struct ydoc_snapshot *s, const uint8_
 
 /* ---- in a document ---- */
 
+static const struct dset *ordered(const struct ydoc_snapshot *s)
+{
+    return s->in_order ? &s->deleted : &s->sorted;
+}
+
+/* In order, because an item that is cut from its end needs n^2 steps. */
 void snapshot_split(struct ydoc *doc, const struct ydoc_snapshot *s)
 {
     for (size_t i = 0; i < s->states.n; i++) {
@@ -318,8 +324,8 @@ void snapshot_split(struct ydoc *doc, const struct ydoc_snapshot *s)
         if (c != CLIENT_UNKNOWN && state->clock < doc->clients.p[c].state)
             store_item_from(doc, c, state->clock);
     }
-    for (size_t i = 0; i < s->deleted.n; i++) {
-        const struct wire_range *gone = &s->deleted.v[i];
+    for (size_t i = 0; i < ordered(s)->n; i++) {
+        const struct wire_range *gone = &ordered(s)->v[i];
         uint32_t c = store_find_client(doc, gone->client);
 
         if (c == CLIENT_UNKNOWN || gone->clock >= doc->clients.p[c].state)
@@ -335,11 +341,6 @@ struct snapshot_seen {
     uint32_t clock;
     size_t from, to;
 };
-
-static const struct dset *ordered(const struct ydoc_snapshot *s)
-{
-    return s->in_order ? &s->deleted : &s->sorted;
-}
 
 int snapshot_view_open(struct snapshot_view *v, const struct ydoc *doc,
                        const struct ydoc_snapshot *s)

@@ -6,18 +6,14 @@
  * a transaction that changes nothing and at whose end they are joined again. Yjs
  * does so for texts, and leaves it to its callers for lists and maps.
  */
-#include "ydoc/any.h"
 #include "ydoc/edit.h"
 #include "ydoc/json_walk.h"
 #include "ydoc/read.h"
+#include "ydoc/rich.h"
 #include "ydoc/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Of a text's attributes so many are kept at a time: a peer could otherwise make
- * reading quadratic. */
-#define ATTRIBUTES_MAX 256
 
 /* The origin that Yjs gives this transaction. */
 static const char cleanup[] = "cleanup";
@@ -86,40 +82,24 @@ static int read_at(struct reading *r, ydoc_type type, unsigned kinds)
 
 /* ---- texts ---- */
 
-struct attribute {
-    struct ydoc_slice key;
-    struct ydoc_slice value; /* as a document keeps it (any.h) */
-};
-
 struct text_reading {
     struct reading r;
     const struct ydoc_at *at;
     ydoc_run_fn fn;
     void *ctx;
-    struct attribute attributes[ATTRIBUTES_MAX];
+    struct rich_attribute attributes[RICH_ATTRIBUTES_MAX];
     size_t n;
     struct ydoc_buf text;   /* of the run that is not given yet */
     struct ydoc_buf change; /* the value of the attribute `ychange` */
     struct ydoc_buf json;   /* the run's attributes */
+    size_t left;            /* bytes that may still be given: see read_limit */
 };
-
-static struct ydoc_slice slice_of(const char *s)
-{
-    struct ydoc_slice slice = {(const uint8_t *)s, strlen(s)};
-
-    return slice;
-}
-
-static bool slice_equals(struct ydoc_slice a, struct ydoc_slice b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
-}
 
 static size_t find_attribute(const struct text_reading *t, struct ydoc_slice key)
 {
     size_t i = 0;
 
-    while (i < t->n && !slice_equals(t->attributes[i].key, key))
+    while (i < t->n && !ydoc__same(t->attributes[i].key, key))
         i++;
     return i;
 }
@@ -128,7 +108,7 @@ static void set_attribute(struct text_reading *t, struct ydoc_slice key, struct 
 {
     size_t i = find_attribute(t, key);
 
-    if (i == ATTRIBUTES_MAX)
+    if (i == RICH_ATTRIBUTES_MAX)
         return;
     t->attributes[i].key = key;
     t->attributes[i].value = value;
@@ -143,16 +123,6 @@ static void remove_attribute(struct text_reading *t, struct ydoc_slice key)
         memmove(&t->attributes[i], &t->attributes[i + 1], (--t->n - i) * sizeof(*t->attributes));
 }
 
-static void write_value(struct ydoc_buf *out, struct ydoc_slice stored)
-{
-    if (any_is_stored_any(stored))
-        any_stored_to_json(out, stored);
-    else if (slice_equals(stored, slice_of("undefined")))
-        ydoc_buf_append(out, "null", 4);
-    else
-        ydoc_buf_append(out, stored.p, stored.len);
-}
-
 static void write_attributes(struct text_reading *t)
 {
     ydoc_buf_reset(&t->json);
@@ -160,7 +130,7 @@ static void write_attributes(struct text_reading *t)
         lib0_write_u8(&t->json, i == 0 ? '{' : ',');
         text_write_string(&t->json, t->attributes[i].key);
         lib0_write_u8(&t->json, ':');
-        write_value(&t->json, t->attributes[i].value);
+        read_write_stored(&t->json, t->attributes[i].value, TEXT_PLAIN);
     }
     if (t->n > 0)
         lib0_write_u8(&t->json, '}');
@@ -174,6 +144,10 @@ static void give_run(struct text_reading *t, const struct ydoc_value *value)
     one.attributes = ydoc_buf_slice(&t->json);
     if (t->text.failed || t->json.failed || t->change.failed)
         t->r.rc = YDOC_ENOMEM;
+    else if (t->text.len + t->json.len > t->left)
+        t->r.rc = YDOC_ELIMIT;
+    else
+        t->left -= t->text.len + t->json.len;
     if (t->r.rc == 0)
         t->r.rc = t->fn(&one, t->ctx);
     ydoc_buf_reset(&t->text);
@@ -195,7 +169,7 @@ static bool is_same_change(struct ydoc_slice value, bool removed, uint64_t user)
     if (value.len == 0 || !json_find(value, "user", &whose) || !json_find(value, "type", &type))
         return false;
     snprintf(digits, sizeof(digits), "%llu", (unsigned long long)user);
-    return json_is(whose, digits) && json_is(type, removed ? "\"removed\"" : "\"added\"");
+    return ydoc__is(whose, digits) && ydoc__is(type, removed ? "\"removed\"" : "\"added\"");
 }
 
 static void set_change(struct text_reading *t, bool removed, const struct item *it)
@@ -205,8 +179,8 @@ static void set_change(struct text_reading *t, bool removed, const struct item *
 
     ydoc_buf_reset(&t->change);
     if (t->at->change == NULL) {
-        set_attribute(t, slice_of("ychange"),
-                      slice_of(removed ? "{\"type\":\"removed\"}" : "{\"type\":\"added\"}"));
+        set_attribute(t, ydoc__slice("ychange"),
+                      ydoc__slice(removed ? "{\"type\":\"removed\"}" : "{\"type\":\"added\"}"));
         return;
     }
     ydoc_buf_init(&json, &t->r.doc->alloc);
@@ -218,12 +192,12 @@ static void set_change(struct text_reading *t, bool removed, const struct item *
     else
         text_write_canonical(&t->change, ydoc_buf_slice(&json));
     ydoc_buf_fini(&json);
-    set_attribute(t, slice_of("ychange"), ydoc_buf_slice(&t->change));
+    set_attribute(t, ydoc__slice("ychange"), ydoc_buf_slice(&t->change));
 }
 
 static void add_string(struct text_reading *t, const struct item *it)
 {
-    size_t i = find_attribute(t, slice_of("ychange"));
+    size_t i = find_attribute(t, ydoc__slice("ychange"));
     bool removed = t->r.now != NULL && !snapshot_shows(&t->r.now_view, it);
     bool added = !removed && t->r.before != NULL && !snapshot_shows(&t->r.before_view, it);
 
@@ -235,7 +209,7 @@ static void add_string(struct text_reading *t, const struct item *it)
         }
     } else if (i < t->n) {
         give_text(t);
-        remove_attribute(t, slice_of("ychange"));
+        remove_attribute(t, ydoc__slice("ychange"));
     }
     ydoc_buf_append(&t->text, item_bytes(t->r.doc, it), it->bytes);
 }
@@ -251,26 +225,10 @@ static void add_format(struct text_reading *t, const struct item *it)
     lib0_reader_init(&body, item_bytes(t->r.doc, it), it->bytes);
     key = lib0_read_varbytes(&body);
     value = lib0_read_varbytes(&body);
-    if (slice_equals(value, slice_of("null")))
+    if (ydoc__is(value, "null"))
         remove_attribute(t, key);
     else
         set_attribute(t, key, value);
-}
-
-/* The first element, which may be a type that is deleted now. What was collected
- * reads as undefined. */
-static void read_value(const struct ydoc *doc, const struct item *it, struct ydoc_value *value)
-{
-    static const uint8_t undefined[1] = {127};
-
-    edit_read_value(doc, it, 0, value);
-    if (!item_countable(it)) {
-        value->tag = YDOC_VALUE_ANY;
-        value->any.p = undefined;
-        value->any.len = 1;
-    }
-    if (item_kind(it) == WIRE_TYPE && doc->types.p[it->content].name != 0)
-        value->name = store_key(doc, doc->types.p[it->content].name);
 }
 
 static void add_value(struct text_reading *t, const struct item *it)
@@ -278,12 +236,7 @@ static void add_value(struct text_reading *t, const struct item *it)
     struct ydoc_value value;
 
     give_text(t);
-    read_value(t->r.doc, it, &value);
-    if (value.tag == YDOC_VALUE_JSON && any_is_stored_any(value.any)) {
-        value.tag = YDOC_VALUE_ANY;
-        value.any.p++;
-        value.any.len--;
-    }
+    edit_read_value(t->r.doc, it, 0, &value);
     if (t->r.rc == 0)
         give_run(t, &value);
 }
@@ -330,6 +283,7 @@ int ydoc_text_runs_at(struct ydoc *doc, ydoc_type type, const struct ydoc_at *at
     ydoc_buf_init(&t.text, &doc->alloc);
     ydoc_buf_init(&t.change, &doc->alloc);
     ydoc_buf_init(&t.json, &doc->alloc);
+    t.left = read_limit(doc, &t.text);
     rc = read_at(&t.r, type, KINDS_TEXT);
     ydoc_buf_fini(&t.text);
     ydoc_buf_fini(&t.change);
@@ -356,7 +310,7 @@ static int write_embed(struct delta_out *d, const struct ydoc_value *value)
         lib0_reader_init(&any, value->any.p, value->any.len);
         text_write_any(d->out, &any, TEXT_PLAIN);
     } else {
-        write_value(d->out, value->any);
+        ydoc_buf_append(d->out, value->any.p, value->any.len);
     }
     return 0;
 }
@@ -435,11 +389,11 @@ static void give_elements(struct value_reading *v, struct ydoc_slice key, const 
     struct ydoc_value value;
     struct lib0_reader body;
 
-    read_value(v->r.doc, it, &value);
+    edit_read_value(v->r.doc, it, 0, &value);
     lib0_reader_init(&body, item_bytes(v->r.doc, it), it->bytes);
     for (uint32_t i = 0; i < (many ? it->len : 1) && v->r.rc == 0; i++) {
         if (item_kind(it) == WIRE_JSON)
-            value.any = lib0_read_varbytes(&body);
+            value = edit_json_value(lib0_read_varbytes(&body));
         if (item_kind(it) == WIRE_ANY) {
             value.any.p = body.p;
             ydoc__any_skip(&body, YDOC__NESTING_MAX);

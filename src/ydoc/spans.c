@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "ydoc/heap_sort.h"
+
 static bool before(const struct span *a, const struct span *b)
 {
     return a->client < b->client || (a->client == b->client && a->clock < b->clock);
@@ -22,35 +24,12 @@ static uint32_t run_end(const struct span *v, uint32_t n, uint32_t i)
     return i;
 }
 
-static void heap_sort(struct span *v, uint32_t n)
+static bool before_any(const struct span *a, const struct span *b, int unused)
 {
-    for (uint32_t built = n / 2, end = n; end > 1;) {
-        struct span s;
-        uint32_t i;
-
-        if (built > 0) {
-            i = --built;
-            s = v[i];
-        } else {
-            s = v[--end];
-            v[end] = v[0];
-            i = 0;
-        }
-        for (;;) {
-            uint32_t child = 2 * i + 1;
-
-            if (child >= end)
-                break;
-            if (child + 1 < end && before(&v[child], &v[child + 1]))
-                child++;
-            if (!before(&s, &v[child]))
-                break;
-            v[i] = v[child];
-            i = child;
-        }
-        v[i] = s;
-    }
+    (void)unused;
+    return before(a, b);
 }
+HEAP_SORT(heap_sort, struct span, int, before_any)
 
 static void merge_two(struct span *to, const struct span *from, uint32_t mid, uint32_t end)
 {
@@ -85,7 +64,7 @@ void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n)
         return;
     tmp = n < 16 ? NULL : store_resize(doc, NULL, 0, n * sizeof(*v));
     if (tmp == NULL) {
-        heap_sort(v, n);
+        heap_sort(v, n, 0);
         return;
     }
     for (to = tmp; more; to = to == tmp ? v : tmp) {

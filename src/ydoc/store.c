@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "ydoc/heap_sort.h"
 #include "ydoc/place.h"
 
 /* ---- memory ---- */
@@ -422,35 +423,11 @@ uint32_t store_add_client(struct ydoc *doc, uint64_t id)
     return c;
 }
 
-static void sort_clients(const struct client *clients, uint32_t *order, uint32_t n)
+static bool id_above(const uint32_t *a, const uint32_t *b, const struct client *clients)
 {
-    /* Heap sort: in place, and O(n log n) on whatever ids peers choose. */
-    for (uint32_t built = n / 2, end = n; end > 1;) {
-        uint32_t i, v;
-
-        if (built > 0) {
-            v = order[--built];
-            i = built;
-        } else {
-            v = order[--end];
-            order[end] = order[0];
-            i = 0;
-        }
-        for (;;) {
-            uint32_t child = 2 * i + 1;
-
-            if (child >= end)
-                break;
-            if (child + 1 < end && clients[order[child + 1]].id < clients[order[child]].id)
-                child++;
-            if (clients[order[child]].id >= clients[v].id)
-                break;
-            order[i] = order[child];
-            i = child;
-        }
-        order[i] = v;
-    }
+    return clients[*a].id > clients[*b].id;
 }
+HEAP_SORT(sort_clients, uint32_t, const struct client *, id_above)
 
 /* New clients are appended and put in order when somebody needs the order: a
  * peer that brings a million of them costs one sort. */
@@ -470,7 +447,7 @@ void store_sort_clients(struct ydoc *doc)
             order[i] = c;
         }
     } else {
-        sort_clients(doc->clients.p, order, n);
+        sort_clients(order, n, doc->clients.p);
     }
     doc->client_sorted = n;
 }

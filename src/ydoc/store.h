@@ -82,7 +82,7 @@ struct type {
     uint32_t last;
     uint32_t length;     /* countable undeleted units in the list */
     uint32_t tree;       /* number in doc->trees of its position index, or 0 (place.h) */
-    uint16_t generation; /* how often the number was given back, for handles */
+    uint32_t generation; /* how often the number was given back, for handles */
     uint8_t ref;         /* enum ydoc_kind; YDOC_KIND_UNKNOWN for an undeclared root */
     bool formatted;      /* a format item was integrated since it has this kind */
     bool has_formats;    /* a format item was ever integrated */
@@ -157,8 +157,6 @@ struct subdoc_note {
     bool removed, loaded;
 };
 
-/* One transaction. After its edits are done it waits in doc->queue until those
- * before it are finished. */
 /* What of a type is still to be deleted. */
 struct deletion {
     uint32_t item, slot;
@@ -167,6 +165,8 @@ struct deletion {
 struct tree;
 struct text_frame;
 struct watch;
+/* One transaction. After its edits are done it waits in doc->queue until those
+ * before it are finished. */
 struct tx {
     VEC(struct doc_part) touched; /* clients that got structs, with their clocks before */
     VEC(struct span) deleted;
@@ -239,6 +239,7 @@ struct ydoc {
     /* The running transaction; see transact.c. */
     uint32_t tx;       /* its number, for tx_mark */
     uint32_t tx_depth; /* begins that are not committed yet */
+    uint32_t begins;   /* of them the caller's own: an edit's, or a reader's, are not his to end */
     struct tx cur;
     VEC(struct tx *) queue; /* done, and not yet finished; the first one is being finished */
     bool finishing;
@@ -393,6 +394,8 @@ struct place index_insert_after(struct ydoc *doc, struct client *c, struct place
 void index_remove(struct ydoc *doc, struct client *c, struct place at);
 /* To be called when an item of the index becomes deleted. */
 void index_on_delete(struct ydoc *doc, const struct item *it);
+/* The item at this place begins at another clock now, between its neighbours' still. */
+void index_set_clock(struct client *c, struct place at, uint32_t clock);
 /* Is everything from `clock` to before `end` deleted? Both are within the state. */
 bool index_is_deleted(const struct ydoc *doc, struct client *c, uint32_t clock, uint32_t end);
 /* Appends the clocks at which deleted items begin and end, in turn, to `clocks`,
@@ -432,6 +435,17 @@ uint32_t store_clock_before(const struct ydoc *doc, const struct tx *tx, uint32_
 uint32_t store_clock_after(const struct ydoc *doc, uint32_t client);
 /* Is there an update to send? Not only for what the transaction itself has made. */
 bool store_has_content(const struct ydoc *doc, const struct tx *tx);
+/* What one keystroke did without a transaction: a client's structs from a clock on, or
+ * one range that was deleted. Tells update observers, the only ones there are, and
+ * finishes what they begin. */
+struct news {
+    struct ydoc *doc;
+    struct doc_part part;
+    bool has_part;
+    const struct span *gone; /* or NULL */
+    const void *origin;
+};
+void store_tell(const struct news *news);
 void store_free_tx(struct ydoc *doc, struct tx *tx);
 /* Does anybody observe anything? */
 static inline bool store_is_watched(const struct ydoc *doc)
@@ -493,6 +507,8 @@ uint32_t store_follow_redone(const struct ydoc *doc, uint32_t client, uint32_t c
 void store_sort_deleted(struct ydoc *doc, struct tx *tx); /* comes first */
 /* Yjs's sortAndMergeDeleteSet, by client too; returns how many are left. */
 uint32_t store_merge_spans(struct ydoc *doc, struct span *v, uint32_t n);
+/* Joins a range to another one that it touches at either end; false if it does not. */
+bool store_join_span(struct span *last, const struct span *s);
 void store_collect(struct ydoc *doc, struct tx *tx);
 /* Merges the item at `at` with those before it; `at` becomes what it is part of. */
 uint32_t store_merge_left(struct ydoc *doc, uint32_t client, struct place *at);
@@ -505,6 +521,7 @@ void store_item_struct(const struct ydoc *doc, const struct item *it, struct wir
 /* Appends what Yjs's update event carries for a transaction of the queue. */
 int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version,
                         struct ydoc_buf *out);
+int store_write_news(const struct news *news, int version, struct ydoc_buf *out);
 /* A part of a document as an update: clients, descending, each from a clock below
  * its state on, and deletions, descending and in order (NULL: all there are). */
 struct doc_update {

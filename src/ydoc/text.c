@@ -12,10 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_cstr(struct ydoc_buf *out, const char *s)
-{
-    ydoc_buf_append(out, s, strlen(s));
-}
+#include "ydoc/any.h"
 
 /* ---- strings ---- */
 
@@ -24,7 +21,7 @@ void text_write_unit(struct ydoc_buf *out, unsigned unit)
     char escape[8];
 
     snprintf(escape, sizeof(escape), "\\u%04x", unit & 0xffff);
-    write_cstr(out, escape);
+    ydoc__write(out, escape);
 }
 
 static void write_ascii(struct ydoc_buf *out, uint8_t c)
@@ -68,7 +65,7 @@ void text_write_string(struct ydoc_buf *out, struct ydoc_slice utf8)
     lib0_write_u8(out, '"');
 }
 
-void text_write_base64(struct ydoc_buf *out, struct ydoc_slice bytes)
+static void write_base64(struct ydoc_buf *out, struct ydoc_slice bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -84,6 +81,13 @@ void text_write_base64(struct ydoc_buf *out, struct ydoc_slice bytes)
         lib0_write_u8(out, (uint8_t)(n > 2 ? digits[v & 63] : '='));
     }
     lib0_write_u8(out, '"');
+}
+
+void text_write_bytes(struct ydoc_buf *out, struct ydoc_slice bytes, enum text_style style)
+{
+    ydoc__write(out, style == TEXT_TAGGED ? "{\"$bin\":" : "");
+    write_base64(out, bytes);
+    ydoc__write(out, style == TEXT_TAGGED ? "}" : "");
 }
 
 /* ---- numbers ---- */
@@ -117,33 +121,33 @@ static void write_positive(struct ydoc_buf *out, double v)
     int e, n = shortest_digits(v, digits, &e);
 
     if (n <= e && e <= 21) {
-        write_cstr(out, digits);
+        ydoc__write(out, digits);
         for (int i = n; i < e; i++)
             lib0_write_u8(out, '0');
     } else if (e > 0 && e <= 21) {
         ydoc_buf_append(out, digits, (size_t)e);
         lib0_write_u8(out, '.');
-        write_cstr(out, digits + e);
+        ydoc__write(out, digits + e);
     } else if (e > -6 && e <= 0) {
-        write_cstr(out, "0.");
+        ydoc__write(out, "0.");
         for (int i = e; i < 0; i++)
             lib0_write_u8(out, '0');
-        write_cstr(out, digits);
+        ydoc__write(out, digits);
     } else {
         lib0_write_u8(out, (uint8_t)digits[0]);
         if (n > 1) {
             lib0_write_u8(out, '.');
-            write_cstr(out, digits + 1);
+            ydoc__write(out, digits + 1);
         }
         snprintf(tail, sizeof(tail), "e%c%d", e > 0 ? '+' : '-', e > 0 ? e - 1 : 1 - e);
-        write_cstr(out, tail);
+        ydoc__write(out, tail);
     }
 }
 
 void text_write_number(struct ydoc_buf *out, double v)
 {
     if (isnan(v)) {
-        write_cstr(out, "NaN");
+        ydoc__write(out, "NaN");
         return;
     }
     if (v < 0) {
@@ -151,7 +155,7 @@ void text_write_number(struct ydoc_buf *out, double v)
         v = -v;
     }
     if (isinf(v))
-        write_cstr(out, "Infinity");
+        ydoc__write(out, "Infinity");
     else if (v == 0)
         lib0_write_u8(out, '0');
     else
@@ -166,50 +170,21 @@ static void write_double(struct ydoc_buf *out, double v, enum text_style style)
     if (!odd || (style == TEXT_PLAIN && v == 0)) {
         text_write_number(out, v == 0 ? 0 : v);
     } else if (style == TEXT_PLAIN) {
-        write_cstr(out, "null");
+        ydoc__write(out, "null");
     } else {
-        write_cstr(out, "{\"$n\":\"");
+        ydoc__write(out, "{\"$n\":\"");
         if (v == 0)
             lib0_write_u8(out, '-');
         text_write_number(out, v == 0 ? 0 : v);
-        write_cstr(out, "\"}");
+        ydoc__write(out, "\"}");
     }
 }
 
 /* ---- lib0 values ---- */
 
-static uint64_t read_be(struct lib0_reader *r, size_t n)
-{
-    struct ydoc_slice s = lib0_read_raw(r, n);
-    uint64_t v = 0;
-
-    for (size_t i = 0; i < s.len; i++)
-        v = v << 8 | s.p[i];
-    return v;
-}
-
-static void write_float(struct ydoc_buf *out, struct lib0_reader *r, uint8_t tag,
-                        enum text_style style)
-{
-    double d;
-    float f;
-    uint64_t wide;
-    uint32_t narrow;
-
-    if (tag == 123) {
-        wide = read_be(r, 8);
-        memcpy(&d, &wide, sizeof(d));
-    } else {
-        narrow = (uint32_t)read_be(r, 4);
-        memcpy(&f, &narrow, sizeof(f));
-        d = (double)f;
-    }
-    write_double(out, d, style);
-}
-
 static void write_bigint(struct ydoc_buf *out, struct lib0_reader *r, enum text_style style)
 {
-    uint64_t bits = read_be(r, 8);
+    uint64_t bits = any__read_be(r, 8);
     char s[32];
 
     if (bits >> 63)
@@ -217,18 +192,10 @@ static void write_bigint(struct ydoc_buf *out, struct lib0_reader *r, enum text_
     else
         snprintf(s, sizeof(s), "%llu", (unsigned long long)bits);
     if (style == TEXT_TAGGED)
-        write_cstr(out, "{\"$big\":\"");
-    write_cstr(out, s);
+        ydoc__write(out, "{\"$big\":\"");
+    ydoc__write(out, s);
     if (style == TEXT_TAGGED)
-        write_cstr(out, "\"}");
-}
-
-static void write_integer(struct ydoc_buf *out, struct lib0_reader *r, enum text_style style)
-{
-    bool negative_zero = false;
-    int64_t v = lib0_read_varint(r, &negative_zero);
-
-    write_double(out, negative_zero ? -0.0 : (double)v, style);
+        ydoc__write(out, "\"}");
 }
 
 static void write_members(struct ydoc_buf *out, struct lib0_reader *r, bool object,
@@ -254,37 +221,33 @@ void text_write_any(struct ydoc_buf *out, struct lib0_reader *r, enum text_style
     uint8_t tag = lib0_read_u8(r);
 
     switch (tag) {
-    case 116:
-        write_cstr(out, style == TEXT_TAGGED ? "{\"$bin\":" : "");
-        text_write_base64(out, lib0_read_varbytes(r));
-        write_cstr(out, style == TEXT_TAGGED ? "}" : "");
+    case ANY_BYTES:
+        text_write_bytes(out, lib0_read_varbytes(r), style);
         return;
-    case 117:
-    case 118:
-        write_members(out, r, tag == 118, style);
+    case ANY_ARRAY:
+    case ANY_OBJECT:
+        write_members(out, r, tag == ANY_OBJECT, style);
         return;
-    case 119:
+    case ANY_STRING:
         text_write_string(out, lib0_read_varbytes(r));
         return;
-    case 120:
-    case 121:
-        write_cstr(out, tag == 120 ? "true" : "false");
+    case ANY_TRUE:
+    case ANY_FALSE:
+        ydoc__write(out, tag == ANY_TRUE ? "true" : "false");
         return;
-    case 122:
+    case ANY_BIGINT:
         write_bigint(out, r, style);
         return;
-    case 123:
-    case 124:
-        write_float(out, r, tag, style);
+    case ANY_FLOAT64:
+    case ANY_FLOAT32:
+    case ANY_INTEGER:
+        write_double(out, any__read_number(r, tag), style);
         return;
-    case 125:
-        write_integer(out, r, style);
-        return;
-    case 127:
-        write_cstr(out, style == TEXT_TAGGED ? "{\"$u\":1}" : "null");
+    case ANY_UNDEFINED:
+        ydoc__write(out, style == TEXT_TAGGED ? "{\"$u\":1}" : "null");
         return;
     default:
-        write_cstr(out, "null");
+        ydoc__write(out, "null");
     }
 }
 
@@ -297,7 +260,7 @@ void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_styl
     bool given[3] = {false, false, false};
 
     lib0_reader_init(&r, body.p, body.len);
-    write_cstr(out, style == TEXT_TAGGED ? "{\"$doc\":" : "{\"guid\":");
+    ydoc__write(out, style == TEXT_TAGGED ? "{\"$doc\":" : "{\"guid\":");
     text_write_string(out, lib0_read_varbytes(&r));
     lib0_read_u8(&r);
     for (uint64_t n = lib0_read_varuint(&r); n > 0; n--) {
@@ -309,13 +272,13 @@ void text_write_doc(struct ydoc_buf *out, struct ydoc_slice body, enum text_styl
         ydoc__any_skip(&r, YDOC__NESTING_MAX);
     }
     for (int i = 0; i < 3 && style == TEXT_TAGGED; i++) {
-        write_cstr(out, ",\"");
-        write_cstr(out, names[i]);
-        write_cstr(out, "\":");
+        ydoc__write(out, ",\"");
+        ydoc__write(out, names[i]);
+        ydoc__write(out, "\":");
         if (given[i])
             text_write_any(out, &value[i], style);
         else
-            write_cstr(out, defaults[i]);
+            ydoc__write(out, defaults[i]);
     }
     lib0_write_u8(out, '}');
 }

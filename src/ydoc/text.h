@@ -17,7 +17,8 @@ void text_write_unit(struct ydoc_buf *out, unsigned unit);
 void text_write_string(struct ydoc_buf *out, struct ydoc_slice utf8);
 /* As Number.prototype.toString(); NaN and infinities by name. */
 void text_write_number(struct ydoc_buf *out, double v);
-void text_write_base64(struct ydoc_buf *out, struct ydoc_slice bytes);
+/* A Uint8Array: as base64 in quotes. */
+void text_write_bytes(struct ydoc_buf *out, struct ydoc_slice bytes, enum text_style style);
 /* Reads one value and writes it as JSON. */
 void text_write_any(struct ydoc_buf *out, struct lib0_reader *r, enum text_style style);
 /* guid and options as a document keeps them. */

@@ -26,10 +26,11 @@ int store_run(struct ydoc *doc, void (*work)(void *arg), void *arg)
     jmp_buf *outer = doc->on_failure;
     jmp_buf failure;
 
-    doc->failure = 0;
     doc->on_failure = &failure;
-    if (setjmp(failure) == 0)
+    if (setjmp(failure) == 0) {
         work(arg);
+        doc->failure = 0; /* one that failed inside of it has been told its caller */
+    }
     doc->on_failure = outer;
     return doc->failure;
 }
@@ -251,6 +252,14 @@ void store_end(struct ydoc *doc)
     }
 }
 
+/* An observer's edits are finished after all have heard of this one. */
+void store_tell(const struct news *news)
+{
+    news->doc->finishing = true;
+    watch_send_news(news);
+    finish_queue(news->doc);
+}
+
 /* ---- public ---- */
 
 int ydoc_begin(struct ydoc *doc, const void *origin)
@@ -258,6 +267,7 @@ int ydoc_begin(struct ydoc *doc, const void *origin)
     if (doc->broken)
         return YDOC_EBROKEN;
     store_begin(doc, origin, true);
+    doc->begins++;
     return 0;
 }
 
@@ -272,8 +282,9 @@ int ydoc_commit(struct ydoc *doc, struct ydoc_error *err)
 
     if (doc->broken)
         return ydoc__error(err, YDOC_EBROKEN, 0, "%s", ydoc_strerror(YDOC_EBROKEN));
-    if (doc->tx_depth == 0)
+    if (doc->begins == 0)
         return ydoc__error(err, YDOC_EBUSY, 0, "there is no open transaction to commit");
+    doc->begins--;
     rc = store_run(doc, end, doc);
     if (rc == 0)
         return doc->broken ? ydoc__error(err, YDOC_EBROKEN, 0, "an observer ran out of memory") : 0;

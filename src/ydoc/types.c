@@ -236,7 +236,7 @@ void store_free_type(struct ydoc *doc, uint32_t type)
 {
     struct type *t = &doc->types.p[type];
     uint32_t list = t->list, next;
-    uint16_t generation = (uint16_t)(t->generation + 1);
+    uint32_t generation = t->generation + 1;
 
     place_drop(doc, type);
     for (uint32_t s = t->first; s != 0; s = next) {
@@ -270,14 +270,11 @@ uint32_t store_find_root(const struct ydoc *doc, struct ydoc_slice name)
     return key == 0 ? 0 : doc->slots.p[key].head;
 }
 
-/* From the ninth root on all are in the slot table as well. */
-static void index_roots(struct ydoc *doc, uint32_t from)
+static void index_root(struct ydoc *doc, uint32_t type)
 {
-    for (uint32_t i = from; i < doc->roots.n; i++) {
-        uint32_t slot = store_map_slot(doc, 0, doc->types.p[doc->roots.p[i]].name);
+    uint32_t slot = store_map_slot(doc, 0, doc->types.p[type].name);
 
-        doc->slots.p[slot].head = doc->roots.p[i];
-    }
+    doc->slots.p[slot].head = type;
 }
 
 uint32_t store_root(struct ydoc *doc, struct ydoc_slice name)
@@ -287,10 +284,13 @@ uint32_t store_root(struct ydoc *doc, struct ydoc_slice name)
     if (type != 0)
         return type;
     type = store_new_type(doc, 0, YDOC_KIND_UNKNOWN, store_intern(doc, name));
-    VEC_PUSH(doc, doc->roots, type);
-    if (doc->roots.n == 9)
-        index_roots(doc, 0);
-    else if (doc->roots.n > 9)
-        index_roots(doc, doc->roots.n - 1);
+    VEC_RESERVE(doc, doc->roots, 1);
+    /* From the ninth root on all are in the slot table as well, and first of all there: a
+     * root that was listed and not found would be made a second time. */
+    for (uint32_t i = 0; doc->roots.n == 8 && i < 8; i++)
+        index_root(doc, doc->roots.p[i]);
+    if (doc->roots.n >= 8)
+        index_root(doc, type);
+    doc->roots.p[doc->roots.n++] = type;
     return type;
 }

@@ -168,8 +168,9 @@ static void clear(struct ydoc_undo *undo, bool undo_stack, bool redo_stack)
 
 /* ---- capturing ---- */
 
-/* The ids that were made, by client: what the clients' clocks have grown by. */
-static void take_insertions(struct ydoc_undo *undo, const struct tx *tx)
+/* The ids that were made, by client: what the clients' clocks have grown by since the
+ * transaction began, which is the first of the queue. */
+static void take_insertions(struct ydoc_undo *undo)
 {
     struct ydoc *doc = undo->doc;
     struct id_set *to = &undo->fresh.insertions;
@@ -178,9 +179,9 @@ static void take_insertions(struct ydoc_undo *undo, const struct tx *tx)
     to->spans.n = to->order.n = 0;
     for (uint32_t q = 0; q < doc->queued; q++) {
         for (uint32_t i = 0; i < doc->queue.p[q]->touched.n; i++) {
-            struct span made = {doc->queue.p[q]->touched.p[i].client, 0, 0};
+            const struct doc_part *part = &doc->queue.p[q]->touched.p[i];
+            struct span made = {part->client, part->from, 0};
 
-            made.clock = store_clock_before(doc, tx, made.client);
             made.len = store_clock_after(doc, made.client) - made.clock;
             VEC_PUSH(doc, to->spans, made);
         }
@@ -198,7 +199,7 @@ static void take_changes(struct ydoc_undo *undo, const struct tx *tx)
 {
     struct ids deleted = {tx->deleted.p, tx->deleted.n, tx->order.p, tx->order.n};
 
-    take_insertions(undo, tx);
+    take_insertions(undo);
     undo_set_copy(undo->doc, &undo->fresh.deletions, deleted);
 }
 
@@ -389,6 +390,8 @@ int ydoc_undo_add_scope(struct ydoc_undo *undo, ydoc_type type)
     struct add_job job = {undo, type, NULL};
     uint32_t number = edit_resolve(undo->doc, type);
 
+    if (undo->doc->broken)
+        return YDOC_EBROKEN;
     if (type == 0) {
         undo->whole = true;
         return 0;
@@ -409,6 +412,8 @@ int ydoc_undo_add_origin(struct ydoc_undo *undo, const void *origin)
 {
     struct add_job job = {undo, 0, origin};
 
+    if (undo->doc->broken)
+        return YDOC_EBROKEN;
     return is_tracked(undo, origin) ? 0 : store_run(undo->doc, add_origin, &job);
 }
 

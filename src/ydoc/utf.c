@@ -76,11 +76,6 @@ int64_t lib0_utf16_len(const uint8_t *p, size_t len)
     return units;
 }
 
-static size_t lead_len(uint8_t b)
-{
-    return b < 0x80 ? 1 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : 4;
-}
-
 struct ydoc__cut ydoc__utf8_cut(const uint8_t *p, size_t len, uint32_t units_all, uint32_t at)
 {
     struct ydoc__cut cut = {at, false};
@@ -91,7 +86,7 @@ struct ydoc__cut ydoc__utf8_cut(const uint8_t *p, size_t len, uint32_t units_all
         return cut;
     if (at <= units_all / 2) {
         for (cut.bytes = 0, units = 0; units < at;) {
-            size_t n = lead_len(p[cut.bytes]);
+            size_t n = ydoc__utf8_len(p[cut.bytes]);
 
             if (n == 4 && units + 1 == at) {
                 cut.inside = true;

@@ -4,25 +4,10 @@
  * million steps and no stack. The nesting limit is the caller's, at most
  * YDOC__NESTING_MAX, because readers of the document do recurse.
  */
-#include "ydoc/internal.h"
+#include "ydoc/any.h"
 
 #include <stdbool.h>
 #include <string.h>
-
-enum {
-    ANY_BYTES = 116,
-    ANY_ARRAY = 117,
-    ANY_OBJECT = 118,
-    ANY_STRING = 119,
-    ANY_TRUE = 120,
-    ANY_FALSE = 121,
-    ANY_BIGINT = 122,
-    ANY_FLOAT64 = 123,
-    ANY_FLOAT32 = 124,
-    ANY_INTEGER = 125,
-    ANY_NULL = 126,
-    ANY_UNDEFINED = 127,
-};
 
 /* Reads one value without its members; *members becomes how many follow. */
 static void any_skip_one(struct lib0_reader *r, uint64_t *members, bool *is_object)

@@ -45,6 +45,10 @@ void store_free_watch(struct ydoc *doc)
     events_free(doc, &w->events);
     ydoc_buf_fini(&w->slices);
     ydoc_buf_fini(&w->bytes);
+    if (w->spare.p != NULL) {
+        doc->memory_used -= w->spare.cap;
+        ydoc_buf_fini(&w->spare);
+    }
     store_resize(doc, w, sizeof(*w), 0);
     doc->watch = NULL;
     doc->notes_changes = doc->notes_subdocs = false;
@@ -220,41 +224,78 @@ static bool wants(const struct watch *w, int version)
     return false;
 }
 
-static void call_update_observers(struct ydoc *doc, const struct tx *tx, int version,
+static void call_update_observers(struct ydoc *doc, const void *origin, int version,
                                   struct ydoc_slice update)
 {
     struct watch *w = doc->watch;
 
     for (uint32_t i = 0, n = w->updates.n; i < n; i++) {
         if (w->updates.p[i].version == version)
-            w->updates.p[i].fn(doc, update, tx->origin, w->updates.p[i].ctx);
+            w->updates.p[i].fn(doc, update, origin, w->updates.p[i].ctx);
     }
 }
 
-/* Yjs writes a v1 and a v2 update only for those who listen. */
-void watch_send_update(struct ydoc *doc, const struct tx *tx)
+/* The buffer of the last update, if no larger one than most need. */
+#define SPARE_BYTES_MAX 4096
+
+static struct ydoc_buf take_spare(struct ydoc *doc)
 {
+    struct ydoc_buf buf = doc->watch->spare;
+
+    if (buf.p == NULL)
+        ydoc_buf_init(&buf, &doc->alloc);
+    else
+        doc->memory_used -= buf.cap;
+    doc->watch->spare.p = NULL;
+    return buf;
+}
+
+static void give_spare(struct ydoc *doc, struct ydoc_buf *buf)
+{
+    if (doc->watch->spare.p != NULL || buf->failed || buf->cap > SPARE_BYTES_MAX) {
+        ydoc_buf_fini(buf);
+        return;
+    }
+    ydoc_buf_reset(buf);
+    doc->memory_used += buf->cap;
+    doc->watch->spare = *buf;
+}
+
+/* Yjs writes a v1 and a v2 update only for those who listen. `tx` NULL: the news. */
+static void send(struct ydoc *doc, const struct tx *tx, const struct news *news)
+{
+    const void *origin = tx != NULL ? tx->origin : news->origin;
     struct watch *w = doc->watch;
     struct ydoc_buf update;
     bool failed;
 
-    if (!store_has_content(doc, tx))
-        return;
     w->calling++;
     for (int version = 1; version <= 2; version++) {
         if (!wants(w, version))
             continue;
-        ydoc_buf_init(&update, &doc->alloc);
-        failed = store_write_changes(doc, tx, version, &update) != 0;
+        update = take_spare(doc);
+        failed = (tx != NULL ? store_write_changes(doc, tx, version, &update)
+                             : store_write_news(news, version, &update)) != 0;
         if (!failed)
-            call_update_observers(doc, tx, version, ydoc_buf_slice(&update));
-        ydoc_buf_fini(&update);
+            call_update_observers(doc, origin, version, ydoc_buf_slice(&update));
+        give_spare(doc, &update);
         if (failed)
             store_fail(doc, YDOC_ENOMEM);
         watch_check(doc);
     }
     w->calling--;
     close_up(doc);
+}
+
+void watch_send_update(struct ydoc *doc, const struct tx *tx)
+{
+    if (store_has_content(doc, tx))
+        send(doc, tx, NULL);
+}
+
+void watch_send_news(const struct news *news)
+{
+    send(news->doc, NULL, news);
 }
 
 /* ---- subdocuments ---- */

@@ -23,7 +23,7 @@ struct after_hook {
 /* One of the two functions; neither: was removed. */
 struct type_observer {
     uint32_t type;
-    uint16_t generation; /* of the type; another one: the type is gone */
+    uint32_t generation; /* of the type; another one: the type is gone */
     int number;
     ydoc_event_fn fn;
     ydoc_events_fn deep;
@@ -50,9 +50,10 @@ struct watch {
     VEC(struct moment_observer) moments;
     VEC(struct subdoc_observer) subdocs;
     int last_number;
-    uint32_t calling;     /* callbacks that are running: lists keep their places meanwhile */
-    bool has_removed;     /* the lists can be closed up */
-    struct events events; /* of the transaction that is being finished */
+    uint32_t calling;      /* callbacks that are running: lists keep their places meanwhile */
+    bool has_removed;      /* the lists can be closed up */
+    struct ydoc_buf spare; /* for updates; p NULL: in use, or none yet */
+    struct events events;  /* of the transaction that is being finished */
     struct ydoc_buf slices, bytes; /* what subdocs observers are handed */
 };
 
@@ -61,6 +62,13 @@ struct watch *watch_open(struct ydoc *doc);
 void watch_add_after(struct ydoc *doc, struct after_hook hook);
 void watch_remove_after(struct ydoc *doc, struct after_hook hook);
 
+/* Nobody wants to know more than updates; there is a watch. */
+static inline bool watch_only_updates(const struct ydoc *doc)
+{
+    const struct watch *w = doc->watch;
+
+    return w->after.n + w->types.n + w->moments.n + w->subdocs.n == 0;
+}
 /* After a callback: unwinds if the document broke in it. */
 void watch_check(struct ydoc *doc);
 /* The observer of the type, deep or not, with the lowest number above `number`,
@@ -71,6 +79,7 @@ const struct type_observer *watch_next_type(struct ydoc *doc, uint32_t type, boo
 void watch_call_before(struct ydoc *doc);
 void watch_call_observers(struct ydoc *doc, const struct tx *tx);
 void watch_send_update(struct ydoc *doc, const struct tx *tx);
+void watch_send_news(const struct news *news);
 void watch_send_subdocs(struct ydoc *doc, const struct tx *tx);
 void watch_call_after_all(struct ydoc *doc);
 

@@ -17,6 +17,8 @@ struct ydoc_limits ydoc__limits(const struct ydoc_limits *limits)
         l = *limits;
     if (l.update_bytes_max == 0)
         l.update_bytes_max = 256u << 20;
+    if (l.update_bytes_max > INT32_MAX) /* a document's lengths have 32 bits */
+        l.update_bytes_max = INT32_MAX;
     if (l.structs_max == 0)
         l.structs_max = 1u << 24;
     if (l.clients_max == 0)

@@ -32,6 +32,8 @@
 
 #include <string.h>
 
+/* What keys that are named by number may add to an update's size. */
+#define REPEAT_BYTES_MAX ((size_t)64 << 20)
 #define CLOCK_MAX UINT32_MAX
 
 /* Bytes that are not in the input as they are needed, until the walk is closed. */
@@ -54,6 +56,7 @@ struct wire_columns {
     struct known_key *keys;
     size_t keys_n, keys_cap;
     uint64_t keys_read;
+    size_t repeat_left; /* bytes that repeated keys may still add */
     struct made *made;
     struct wire_struct dropped; /* a struct of length 0 just before */
     bool have_dropped;
@@ -90,6 +93,7 @@ void wire__open_v2(struct wire_walk *w, const struct ydoc_alloc *alloc)
     }
     memset(c, 0, sizeof(*c));
     c->alloc = *alloc;
+    c->repeat_left = REPEAT_BYTES_MAX;
     w->columns = c;
     lib0_read_varuint(&w->r);
     column_open(&c->key, &w->r);
@@ -263,7 +267,12 @@ static struct ydoc_slice read_key(struct wire_walk *w)
         else
             hi = mid;
     }
-    return lo < c->keys_n && c->keys[lo].number == number ? c->keys[lo].text : text;
+    if (lo < c->keys_n && c->keys[lo].number == number)
+        text = c->keys[lo].text;
+    if (text.len > c->repeat_left)
+        wire_walk_fail(w, YDOC_ELIMIT, "repeated keys are too long");
+    c->repeat_left -= text.len > c->repeat_left ? c->repeat_left : text.len;
+    return text;
 }
 
 /* ---- content ---- */

@@ -15,6 +15,8 @@
 
 #include <stdio.h>
 
+#include "ydoc/any.h"
+
 struct xml {
     const struct ydoc *doc;
     struct ydoc_buf *out;
@@ -24,11 +26,6 @@ struct xml {
 };
 
 static void write_type(struct xml *x, uint32_t type);
-
-static void write_cstr(struct ydoc_buf *out, const char *s)
-{
-    ydoc_buf_append(out, s, strlen(s));
-}
 
 /* ---- text and names ---- */
 
@@ -63,7 +60,7 @@ static void write_chars(struct xml *x, struct ydoc_slice s)
         const char *escape = escape_of(s.p[i]);
 
         if (escape != NULL)
-            write_cstr(x->out, escape);
+            ydoc__write(x->out, escape);
         else
             lib0_write_u8(x->out, s.p[i]);
     }
@@ -92,14 +89,24 @@ static void write_attribute_name(struct xml *x, struct ydoc_slice key)
 {
     lib0_write_u8(x->out, ' ');
     write_name(x, key);
-    write_cstr(x->out, "=\"");
+    ydoc__write(x->out, "=\"");
 }
 
 /* ---- JavaScript's String() ---- */
 
 static void write_object(struct xml *x)
 {
-    write_cstr(x->out, "[object Object]");
+    ydoc__write(x->out, "[object Object]");
+}
+
+static void write_any(struct xml *x, struct lib0_reader *r, bool nested);
+
+static void write_any_slice(struct xml *x, struct ydoc_slice any)
+{
+    struct lib0_reader r;
+
+    lib0_reader_init(&r, any.p, any.len);
+    write_any(x, &r, false);
 }
 
 /* In an array null and undefined are nothing. */
@@ -118,13 +125,13 @@ static void write_json_value(struct xml *x, struct ydoc_slice json, bool nested)
         x->out->failed = x->out->failed || text.failed;
         ydoc_buf_fini(&text);
     } else if (!json_open(&w, json)) {
-        if (!nested || (!json_is(json, "null") && !json_is(json, "undefined")))
+        if (!nested || (!ydoc__is(json, "null") && !ydoc__is(json, "undefined")))
             ydoc_buf_append(x->out, json.p, json.len);
     } else if (w.object) {
         write_object(x);
     } else {
         for (; json_next(&w, &m); first = false) {
-            write_cstr(x->out, first ? "" : ",");
+            ydoc__write(x->out, first ? "" : ",");
             write_json_value(x, m.value, true);
         }
     }
@@ -136,64 +143,60 @@ static void write_bytes(struct xml *x, struct ydoc_slice bytes)
 
     for (size_t i = 0; i < bytes.len; i++) {
         snprintf(s, sizeof(s), i > 0 ? ",%u" : "%u", (unsigned)bytes.p[i]);
-        write_cstr(x->out, s);
+        ydoc__write(x->out, s);
     }
-}
-
-static void write_float(struct xml *x, struct lib0_reader *r, size_t n)
-{
-    struct ydoc_slice s = lib0_read_raw(r, n);
-    uint64_t bits = 0;
-    uint32_t half;
-    double d;
-    float f;
-
-    for (size_t i = 0; i < s.len; i++)
-        bits = bits << 8 | s.p[i];
-    memcpy(&d, &bits, sizeof(d));
-    if (n == 4) {
-        half = (uint32_t)bits;
-        memcpy(&f, &half, sizeof(f));
-        d = (double)f;
-    }
-    text_write_number(x->out, d == 0 ? 0 : d);
 }
 
 static void write_any(struct xml *x, struct lib0_reader *r, bool nested)
 {
-    uint8_t tag = r->p < r->end ? *r->p : 126;
+    uint8_t tag = r->p < r->end ? *r->p : ANY_NULL;
+    double v;
     uint64_t n;
 
-    if (tag == 118) {
+    if (tag == ANY_OBJECT) {
         ydoc__any_skip(r, YDOC__NESTING_MAX);
         write_object(x);
         return;
     }
-    if (tag == 120 || tag == 121 || tag == 122 || tag == 125) {
+    if (tag == ANY_TRUE || tag == ANY_FALSE || tag == ANY_BIGINT) {
         text_write_any(x->out, r, TEXT_PLAIN);
         return;
     }
     lib0_read_u8(r);
     switch (tag) {
-    case 116:
+    case ANY_BYTES:
         write_bytes(x, lib0_read_varbytes(r));
         return;
-    case 117:
+    case ANY_ARRAY:
         n = lib0_read_varuint(r);
         for (uint64_t i = 0; i < n && r->why == NULL; i++) {
-            write_cstr(x->out, i > 0 ? "," : "");
+            ydoc__write(x->out, i > 0 ? "," : "");
             write_any(x, r, true); /* as deep as the check at decoding allows */
         }
         return;
-    case 119:
+    case ANY_STRING:
         write_chars(x, lib0_read_varbytes(r));
         return;
-    case 123:
-    case 124:
-        write_float(x, r, tag == 123 ? 8 : 4);
+    case ANY_FLOAT64:
+    case ANY_FLOAT32:
+    case ANY_INTEGER:
+        v = any__read_number(r, tag);
+        text_write_number(x->out, v == 0 ? 0 : v); /* String(-0) is "0" */
         return;
     default:
-        write_cstr(x->out, nested ? "" : tag == 127 ? "undefined" : "null");
+        ydoc__write(x->out, nested ? "" : tag == ANY_UNDEFINED ? "undefined" : "null");
+    }
+}
+
+/* As a document keeps an embed. */
+static void write_stored(struct xml *x, struct ydoc_slice stored)
+{
+    if (any_is_stored_any(stored)) {
+        stored.p++;
+        stored.len--;
+        write_any_slice(x, stored);
+    } else {
+        write_json_value(x, stored, false);
     }
 }
 
@@ -220,13 +223,13 @@ static void write_elements(struct xml *x, const struct item *it, uint32_t from)
         write_bytes(x, body);
         return;
     case WIRE_EMBED:
-        write_json_value(x, body, false);
+        write_stored(x, body);
         return;
     case WIRE_TYPE:
         write_type(x, it->content);
         return;
     case WIRE_FORMAT:
-        write_cstr(x->out, "undefined");
+        ydoc__write(x->out, "undefined");
         return;
     default:
         write_object(x);
@@ -250,28 +253,32 @@ static void write_elements(struct xml *x, const struct item *it, uint32_t from)
 /* ---- formatted text ---- */
 
 /* The members of a format's value, as JavaScript's for-in sees them: of an object
- * its members, of an array and of a string its elements under their numbers. Keys
+ * its members, of an array, of bytes and of a string its elements under their numbers. Keys
  * are offsets into `keys` until all of them are there. */
 struct members {
     struct ydoc_buf v, keys;
 };
 
-static void add_member(struct members *m, size_t key_at, struct ydoc_slice value, bool is_text)
+/* How a member's value is spelled: its `number`. */
+enum { MEMBER_JSON, MEMBER_TEXT, MEMBER_ANY };
+
+static void add_member(struct members *m, size_t key_at, struct ydoc_slice value, uint32_t spelling)
 {
     struct json_member one = {.key = {NULL, m->keys.len - key_at}, .value = value};
 
-    one.number = is_text;
+    one.number = spelling;
     ydoc_buf_append(&m->v, &one, sizeof(one));
 }
 
-static void add_numbered(struct members *m, size_t number, struct ydoc_slice value, bool is_text)
+static void add_numbered(struct members *m, size_t number, struct ydoc_slice value,
+                         uint32_t spelling)
 {
     size_t key_at = m->keys.len;
     char s[24];
 
     snprintf(s, sizeof(s), "%zu", number);
-    write_cstr(&m->keys, s);
-    add_member(m, key_at, value, is_text);
+    ydoc__write(&m->keys, s);
+    add_member(m, key_at, value, spelling);
 }
 
 static void add_characters(struct members *m, struct ydoc_slice text)
@@ -280,14 +287,56 @@ static void add_characters(struct members *m, struct ydoc_slice text)
     size_t number = 0;
 
     for (size_t i = 0; i < text.len;) {
-        uint8_t c = text.p[i];
-        size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        size_t n = ydoc__utf8_len(text.p[i]);
         struct ydoc_slice one = {text.p + i, n};
 
-        add_numbered(m, number++, n == 4 ? half : one, true);
+        add_numbered(m, number++, n == 4 ? half : one, MEMBER_TEXT);
         if (n == 4)
-            add_numbered(m, number++, half, true);
+            add_numbered(m, number++, half, MEMBER_TEXT);
         i += n;
+    }
+}
+
+/* `text` has room for their digits. */
+static void add_bytes(struct members *m, struct ydoc_slice bytes, struct ydoc_buf *text)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        struct ydoc_slice digits = {text->p + text->len, 0};
+        char s[8];
+
+        digits.len = (size_t)snprintf(s, sizeof(s), "%u", (unsigned)bytes.p[i]);
+        ydoc_buf_append(text, s, digits.len);
+        add_numbered(m, i, digits, MEMBER_TEXT);
+    }
+}
+
+static void collect_any_members(struct members *m, struct lib0_reader *r, struct ydoc_buf *text)
+{
+    uint8_t tag = lib0_read_u8(r);
+    uint64_t n;
+
+    if (tag == ANY_BYTES) {
+        struct ydoc_slice bytes = lib0_read_varbytes(r);
+
+        if (ydoc_buf_reserve(text, 3 * bytes.len))
+            add_bytes(m, bytes, text);
+        return;
+    }
+    n = tag == ANY_ARRAY || tag == ANY_OBJECT ? lib0_read_varuint(r) : 0;
+    for (uint64_t i = 0; i < n; i++) {
+        struct ydoc_slice key = {NULL, 0}, value;
+        size_t key_at = m->keys.len;
+
+        if (tag == ANY_OBJECT)
+            key = lib0_read_varbytes(r);
+        value.p = r->p;
+        ydoc__any_skip(r, YDOC__NESTING_MAX);
+        value.len = (size_t)(r->p - value.p);
+        ydoc_buf_append(&m->keys, key.p, key.len);
+        if (tag == ANY_OBJECT)
+            add_member(m, key_at, value, MEMBER_ANY);
+        else
+            add_numbered(m, (size_t)i, value, MEMBER_ANY);
     }
 }
 
@@ -295,9 +344,13 @@ static void collect_members(struct members *m, struct ydoc_slice value, struct y
 {
     struct json_member one;
     struct json_walk w;
+    struct lib0_reader r;
     size_t number = 0, key_at;
 
-    if (json_is_string(value)) {
+    if (any_is_stored_any(value)) {
+        lib0_reader_init(&r, value.p + 1, value.len - 1);
+        collect_any_members(m, &r, text);
+    } else if (json_is_string(value)) {
         json_write_text(text, value);
         add_characters(m, ydoc_buf_slice(text));
     } else if (json_open(&w, value)) {
@@ -305,9 +358,9 @@ static void collect_members(struct members *m, struct ydoc_slice value, struct y
             key_at = m->keys.len;
             if (w.object) {
                 json_write_text(&m->keys, one.key);
-                add_member(m, key_at, one.value, false);
+                add_member(m, key_at, one.value, MEMBER_JSON);
             } else {
-                add_numbered(m, number++, one.value, false);
+                add_numbered(m, number++, one.value, MEMBER_JSON);
             }
         }
     }
@@ -336,8 +389,10 @@ static void write_format_attributes(struct xml *x, struct ydoc_slice value)
     json_sort_members(v, n, json_compare);
     for (size_t i = 0; i < n; i++) {
         write_attribute_name(x, v[i].key);
-        if (v[i].number != 0)
+        if (v[i].number == MEMBER_TEXT)
             write_chars(x, v[i].value);
+        else if (v[i].number == MEMBER_ANY)
+            write_any_slice(x, v[i].value);
         else
             write_json_value(x, v[i].value, false);
         lib0_write_u8(x->out, '"');
@@ -385,7 +440,7 @@ static void write_run(struct xml *x, const struct rich *r)
     else
         write_chars(x, ydoc_buf_slice(&r->text));
     for (size_t i = n; i > 0; i--) {
-        write_cstr(x->out, "</");
+        ydoc__write(x->out, "</");
         write_name(x, v[i - 1].key);
         lib0_write_u8(x->out, '>');
     }
@@ -473,7 +528,7 @@ static void write_element(struct xml *x, uint32_t type)
     write_attributes(x, type);
     lib0_write_u8(x->out, '>');
     write_children(x, type);
-    write_cstr(x->out, "</");
+    ydoc__write(x->out, "</");
     write_name(x, ydoc_buf_slice(&name));
     lib0_write_u8(x->out, '>');
     if (name.failed)

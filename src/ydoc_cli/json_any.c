@@ -5,64 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ydoc/lib0.h"
-
-enum any_tag {
-    ANY_BYTES = 116,
-    ANY_ARRAY = 117,
-    ANY_OBJECT = 118,
-    ANY_STRING = 119,
-    ANY_TRUE = 120,
-    ANY_FALSE = 121,
-    ANY_BIGINT = 122,
-    ANY_FLOAT64 = 123,
-    ANY_FLOAT32 = 124,
-    ANY_INTEGER = 125,
-    ANY_NULL = 126,
-    ANY_UNDEFINED = 127,
-};
-
-#define INTEGER_MAX 2147483647.0
-
-static void write_big_endian(struct ydoc_buf *out, uint64_t v, unsigned bytes)
-{
-    while (bytes > 0)
-        lib0_write_u8(out, (uint8_t)(v >> 8 * --bytes));
-}
-
-static void write_number(struct ydoc_buf *out, double d)
-{
-    float f = (float)d;
-    uint64_t bits;
-    uint32_t half;
-
-    if (d >= -INTEGER_MAX && d <= INTEGER_MAX && d == (double)(int64_t)d) {
-        lib0_write_u8(out, ANY_INTEGER);
-        lib0_write_varint(out, (int64_t)d, d == 0 && signbit(d));
-    } else if ((double)f == d) {
-        memcpy(&half, &f, sizeof(half));
-        lib0_write_u8(out, ANY_FLOAT32);
-        write_big_endian(out, half, 4);
-    } else {
-        memcpy(&bits, &d, sizeof(bits));
-        if (isnan(d))
-            bits = UINT64_C(0x7ff8000000000000);
-        lib0_write_u8(out, ANY_FLOAT64);
-        write_big_endian(out, bits, 8);
-    }
-}
+#include "ydoc/any.h"
 
 /* {"$n": …} */
 static int write_named_number(struct ydoc_buf *out, const struct json_node *name)
 {
     if (json_is_text(name, "-0"))
-        write_number(out, -0.0);
+        any__write_number(out, -0.0);
     else if (json_is_text(name, "NaN"))
-        write_number(out, NAN);
+        any__write_number(out, NAN);
     else if (json_is_text(name, "Infinity"))
-        write_number(out, INFINITY);
+        any__write_number(out, INFINITY);
     else if (json_is_text(name, "-Infinity"))
-        write_number(out, -INFINITY);
+        any__write_number(out, -INFINITY);
     else
         return YDOC_EMALFORMED;
     return 0;
@@ -82,7 +37,7 @@ static int write_bigint(struct ydoc_buf *out, const struct json_node *digits)
         v = v * 10 + (uint64_t)(digits->text.p[i] - '0');
     }
     lib0_write_u8(out, ANY_BIGINT);
-    write_big_endian(out, negative ? (uint64_t)0 - v : v, 8);
+    any__write_be(out, negative ? (uint64_t)0 - v : v, 8);
     return 0;
 }
 
@@ -184,7 +139,7 @@ int json_write_any(const struct json_tree *t, const struct json_node *node, stru
         lib0_write_u8(out, ANY_TRUE);
         return 0;
     case JSON_NUMBER:
-        write_number(out, node->number);
+        any__write_number(out, node->number);
         return 0;
     case JSON_STRING:
         lib0_write_u8(out, ANY_STRING);

@@ -15,12 +15,12 @@
 
 #define REQUEST_BYTES_MAX (256u << 20)
 
-static uint32_t get_u32(const uint8_t *p)
+uint32_t oracle_get_u32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static void add_u32(struct ydoc_buf *b, uint32_t v)
+void oracle_add_u32(struct ydoc_buf *b, uint32_t v)
 {
     uint8_t p[4] = {(uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24)};
 
@@ -55,7 +55,7 @@ static void on_update(struct ydoc *doc, struct ydoc_slice update, const void *or
 
     (void)doc;
     (void)origin;
-    add_u32(&o->emitted, (uint32_t)update.len);
+    oracle_add_u32(&o->emitted, (uint32_t)update.len);
     ydoc_buf_append(&o->emitted, update.p, update.len);
     o->emitted_n++;
 }
@@ -143,31 +143,41 @@ static int new_doc(struct oracle *o, const uint8_t *p, size_t len)
 static int emitted(struct oracle *o, const uint8_t *p, size_t len)
 {
     (void)p, (void)len;
-    add_u32(&o->out, o->emitted_n);
+    oracle_add_u32(&o->out, o->emitted_n);
     ydoc_buf_append(&o->out, o->emitted.p, o->emitted.len);
     ydoc_buf_reset(&o->emitted);
     o->emitted_n = 0;
     return 0;
 }
 
+bool oracle_next_part(struct ydoc_slice list, size_t *at, struct ydoc_slice *part)
+{
+    size_t left = list.len - *at;
+
+    if (left < 4 || left - 4 < oracle_get_u32(list.p + *at))
+        return false;
+    part->p = list.p + *at + 4;
+    part->len = oracle_get_u32(list.p + *at);
+    *at += 4 + part->len;
+    return true;
+}
+
 /* Reads a list into `*list`, which the caller frees; the number, or -1. */
 static long read_list(const uint8_t *p, size_t len, struct ydoc_slice **list)
 {
+    struct ydoc_slice bytes = {p, len};
     uint32_t n;
     size_t at = 4;
 
     *list = NULL;
-    if (len < 4 || (n = get_u32(p)) > len / 4)
+    if (len < 4 || (n = oracle_get_u32(p)) > len / 4)
         return -1;
     *list = calloc((size_t)n + 1, sizeof(**list));
     if (*list == NULL)
         return -1;
     for (uint32_t i = 0; i < n; i++) {
-        if (len - at < 4 || len - at - 4 < get_u32(p + at))
+        if (!oracle_next_part(bytes, &at, &(*list)[i]))
             return -1;
-        (*list)[i].len = get_u32(p + at);
-        (*list)[i].p = p + at + 4;
-        at += 4 + (*list)[i].len;
     }
     return (long)n;
 }
@@ -325,13 +335,14 @@ static int make_position(struct oracle *o, const uint8_t *p, size_t len)
     ydoc_type type;
     int rc;
 
-    if (len < 7 || len - 7 != p[1] || get_u32(p + len - 5) > INT32_MAX)
+    if (len < 7 || len - 7 != p[1] || oracle_get_u32(p + len - 5) > INT32_MAX)
         return oracle_refuse(o, "a kind, a name, an index and an assoc are wanted");
     name.p = p + 2;
     name.len = p[1];
     rc = ydoc_root(o->doc, name, (enum ydoc_kind)p[0], &type);
     if (rc == 0)
-        rc = ydoc_relpos_from_index(o->doc, type, get_u32(p + len - 5), (int8_t)p[len - 1], &pos);
+        rc = ydoc_relpos_from_index(o->doc, type, oracle_get_u32(p + len - 5), (int8_t)p[len - 1],
+                                    &pos);
     return rc == 0 ? ydoc_relpos_encode(&pos, &o->out) : rc;
 }
 
@@ -345,7 +356,7 @@ static int resolve_position(struct oracle *o, const uint8_t *p, size_t len)
         rc = ydoc_relpos_resolve(o->doc, &pos, true, &at);
     if (rc != 0 && rc != YDOC_ENOENT)
         return rc;
-    add_u32(&o->out, rc == 0 ? at.index : UINT32_MAX);
+    oracle_add_u32(&o->out, rc == 0 ? at.index : UINT32_MAX);
     return 0;
 }
 
@@ -428,7 +439,7 @@ int command_oracle(void)
     ydoc_buf_init(&o.events, NULL);
     ydoc_buf_init(&o.calls, NULL);
     while (fread(head, 1, 4, stdin) == 4) {
-        uint32_t n = get_u32(head);
+        uint32_t n = oracle_get_u32(head);
         uint8_t *request = n > 0 && n <= REQUEST_BYTES_MAX ? malloc(n) : NULL;
         int rc;
 

@@ -44,4 +44,10 @@ int oracle_undo(struct oracle *o, const uint8_t *p, size_t len);
 /* The command T: local edits. */
 int oracle_edit(struct oracle *o, const uint8_t *p, size_t len);
 
+/* Numbers are little-endian. */
+uint32_t oracle_get_u32(const uint8_t *p);
+void oracle_add_u32(struct ydoc_buf *b, uint32_t v);
+/* The part of a list that begins at *at, behind which *at moves; false: it is cut off. */
+bool oracle_next_part(struct ydoc_slice list, size_t *at, struct ydoc_slice *part);
+
 #endif

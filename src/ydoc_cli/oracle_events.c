@@ -41,6 +41,8 @@ static void on_events(struct ydoc *doc, struct ydoc_event *const *events, size_t
 {
     struct oracle *o = ctx;
 
+    if (n == 0)
+        return;
     add_text(&o->calls, o->calls.len > 0 ? ",{\"root\":" : "{\"root\":");
     text_write_string(&o->calls, ydoc_type_name(doc, ydoc_event_current_target(events[0])));
     add_text(&o->calls, ",\"events\":[");

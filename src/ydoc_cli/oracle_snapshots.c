@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ydoc/text.h"
+#include "ydoc/events.h"
+#include "ydoc_cli/oracle.h"
 
 struct past {
     struct ydoc *doc;
@@ -14,17 +15,9 @@ struct past {
     bool entries, more;
 };
 
-static uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 static void add_part(struct ydoc_buf *out, const struct ydoc_buf *part)
 {
-    uint8_t n[4] = {(uint8_t)part->len, (uint8_t)(part->len >> 8), (uint8_t)(part->len >> 16),
-                    (uint8_t)(part->len >> 24)};
-
-    ydoc_buf_append(out, n, 4);
+    oracle_add_u32(out, (uint32_t)part->len);
     ydoc_buf_append(out, part->p, part->len);
 }
 
@@ -32,14 +25,11 @@ static bool read_parts(struct past *j, struct ydoc_slice payload, uint32_t n)
 {
     size_t at = 4;
 
-    if (payload.len < 4 || get_u32(payload.p) != n)
+    if (payload.len < 4 || oracle_get_u32(payload.p) != n)
         return false;
     for (uint32_t i = 0; i < n; i++) {
-        if (payload.len - at < 4 || payload.len - at - 4 < get_u32(payload.p + at))
+        if (!oracle_next_part(payload, &at, &j->part[i]))
             return false;
-        j->part[i].len = get_u32(payload.p + at);
-        j->part[i].p = payload.p + at + 4;
-        at += 4 + j->part[i].len;
     }
     return true;
 }
@@ -84,26 +74,16 @@ static int read_string(struct past *j)
     return rc == 0 ? ydoc_text_string_at(j->doc, type, j->snapshot, j->out) : rc;
 }
 
-static void write_value(struct ydoc_buf *out, const struct ydoc_value *value)
+static void write_value(const struct past *j, const struct ydoc_value *value)
 {
-    struct lib0_reader r;
     char s[32];
 
-    if (value->tag == YDOC_VALUE_TYPE) {
-        snprintf(s, sizeof(s), "{\"$type\":%d}", (int)value->kind);
-        ydoc_buf_append(out, s, strlen(s));
-    } else if (value->tag == YDOC_VALUE_ANY) {
-        lib0_reader_init(&r, value->any.p, value->any.len);
-        text_write_any(out, &r, TEXT_TAGGED);
-    } else if (value->tag == YDOC_VALUE_BYTES) {
-        ydoc_buf_append(out, "{\"$bin\":", 8);
-        text_write_base64(out, value->any);
-        ydoc_buf_append(out, "}", 1);
-    } else if (value->tag == YDOC_VALUE_STRING) {
-        text_write_string(out, value->any);
-    } else {
-        ydoc_buf_append(out, value->any.p, value->any.len);
+    if (value->tag != YDOC_VALUE_TYPE) {
+        event_write_value(j->doc, value, TEXT_TAGGED, j->out);
+        return;
     }
+    snprintf(s, sizeof(s), "{\"$type\":%d}", (int)value->kind);
+    ydoc_buf_append(j->out, s, strlen(s));
 }
 
 static int on_entry(struct ydoc_slice key, const struct ydoc_value *value, void *ctx)
@@ -117,7 +97,7 @@ static int on_entry(struct ydoc_slice key, const struct ydoc_value *value, void 
         text_write_string(j->out, key);
         ydoc_buf_append(j->out, ":", 1);
     }
-    write_value(j->out, value);
+    write_value(j, value);
     return 0;
 }
 

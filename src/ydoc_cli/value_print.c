@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "ydoc/any.h"
+
 void print_words(struct ydoc_buf *out, const char *fmt, ...)
 {
     char words[400];
@@ -60,37 +62,11 @@ void print_bytes(struct ydoc_buf *out, struct ydoc_slice s, size_t max)
     print_more(out, s.len - n);
 }
 
-static uint64_t read_big_endian(struct lib0_reader *r, size_t n)
+static void print_number(struct ydoc_buf *out, struct lib0_reader *r, uint8_t tag)
 {
-    uint64_t v = 0;
+    double v = any__read_number(r, tag);
 
-    for (size_t i = 0; i < n; i++)
-        v = v << 8 | lib0_read_u8(r);
-    return v;
-}
-
-static void print_float(struct ydoc_buf *out, struct lib0_reader *r, uint8_t tag)
-{
-    uint64_t bits = read_big_endian(r, tag == 124 ? 4 : 8);
-    uint32_t half = (uint32_t)bits;
-    float f;
-    double d;
-
-    if (tag == 124) {
-        memcpy(&f, &half, sizeof(f));
-        print_words(out, "%.9g", (double)f);
-    } else {
-        memcpy(&d, &bits, sizeof(d));
-        print_words(out, "%.17g", d);
-    }
-}
-
-static void print_integer(struct ydoc_buf *out, struct lib0_reader *r)
-{
-    bool negative_zero = false;
-    int64_t v = lib0_read_varint(r, &negative_zero);
-
-    print_words(out, "%s%" PRId64, negative_zero ? "-" : "", v);
+    print_words(out, tag == ANY_FLOAT32 ? "%.9g" : "%.17g", v);
 }
 
 /* Recursion is as deep as the check of the update allowed the value to be. */
@@ -98,17 +74,17 @@ static void print_members(struct ydoc_buf *out, struct lib0_reader *r, uint8_t t
 {
     uint64_t n = lib0_read_varuint(r);
 
-    ydoc_buf_append(out, tag == 118 ? "{" : "[", 1);
+    ydoc_buf_append(out, tag == ANY_OBJECT ? "{" : "[", 1);
     for (uint64_t i = 0; i < n && r->why == NULL; i++) {
         if (i > 0)
             ydoc_buf_append(out, ", ", 2);
-        if (tag == 118) {
+        if (tag == ANY_OBJECT) {
             print_string(out, lib0_read_varstring(r, NULL), max);
             ydoc_buf_append(out, ": ", 2);
         }
         print_any(out, r, max);
     }
-    ydoc_buf_append(out, tag == 118 ? "}" : "]", 1);
+    ydoc_buf_append(out, tag == ANY_OBJECT ? "}" : "]", 1);
 }
 
 void print_any(struct ydoc_buf *out, struct lib0_reader *r, size_t max)
@@ -116,33 +92,31 @@ void print_any(struct ydoc_buf *out, struct lib0_reader *r, size_t max)
     uint8_t tag = lib0_read_u8(r);
 
     switch (tag) {
-    case 127:
+    case ANY_UNDEFINED:
         ydoc_buf_append(out, "undefined", 9);
         return;
-    case 126:
+    case ANY_NULL:
         ydoc_buf_append(out, "null", 4);
         return;
-    case 125:
-        print_integer(out, r);
+    case ANY_INTEGER:
+    case ANY_FLOAT32:
+    case ANY_FLOAT64:
+        print_number(out, r, tag);
         return;
-    case 124:
-    case 123:
-        print_float(out, r, tag);
+    case ANY_BIGINT:
+        print_words(out, "%" PRId64 "n", (int64_t)any__read_be(r, 8));
         return;
-    case 122:
-        print_words(out, "%" PRId64 "n", (int64_t)read_big_endian(r, 8));
-        return;
-    case 121:
+    case ANY_FALSE:
         ydoc_buf_append(out, "false", 5);
         return;
-    case 120:
+    case ANY_TRUE:
         ydoc_buf_append(out, "true", 4);
         return;
-    case 119:
+    case ANY_STRING:
         print_string(out, lib0_read_varstring(r, NULL), max);
         return;
-    case 118:
-    case 117:
+    case ANY_OBJECT:
+    case ANY_ARRAY:
         print_members(out, r, tag, max);
         return;
     default:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 #include "ydoc/lib0.h"
 #include "ydoc_samples.h"
 
@@ -392,30 +393,6 @@ TEST(ydoc, diffs_bring_a_peer_up_to_date)
         ydoc_free(doc);
         ydoc_free(peer);
     }
-}
-
-/* An allocator that counts and fails at a given call. */
-struct account {
-    size_t held;
-    long calls_left;
-};
-
-static void *account_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct account *a = ctx;
-
-    if (new_size > old_size && a->calls_left-- <= 0)
-        return NULL;
-    if (new_size > 0) {
-        p = realloc(p, new_size);
-        if (p == NULL)
-            abort();
-    } else {
-        free(p);
-        p = NULL;
-    }
-    a->held += new_size - old_size;
-    return p;
 }
 
 /* Applies from update `k` on; the number of the first that found no memory. */

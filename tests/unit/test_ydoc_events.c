@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 
 /* One history of local edits and a remote update, watched by everything that can
  * watch, and what yjs 13.6 calls in the same history, in its order. */
@@ -464,29 +465,6 @@ TEST(ydoc_events, a_history_of_yjs)
     free_world(&w);
 }
 
-struct account {
-    size_t held;
-    long calls_left;
-};
-
-static void *account_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct account *a = ctx;
-
-    if (new_size > old_size && a->calls_left-- <= 0)
-        return NULL;
-    if (new_size > 0) {
-        p = realloc(p, new_size);
-        if (p == NULL)
-            abort();
-    } else {
-        free(p);
-        p = NULL;
-    }
-    a->held += new_size - old_size;
-    return p;
-}
-
 /* Whichever allocation fails, and whether the memory comes back or not, nothing
  * leaks and nothing is touched that is not there. */
 TEST(ydoc_events, out_of_memory_at_every_allocation)
@@ -762,4 +740,54 @@ TEST(ydoc_events, subdocuments)
     CHECK_EQ(w.rc, 0);
     free_world(&w);
     free_world(&far);
+}
+
+struct deep_count {
+    size_t n;
+    bool nearest_first;
+};
+
+static void count_deep(struct ydoc *doc, struct ydoc_event *const *events, size_t n, void *ctx)
+{
+    struct deep_count *count = ctx;
+    struct ydoc_buf path;
+
+    (void)doc;
+    count->n += n;
+    ydoc_buf_init(&path, NULL);
+    CHECK_EQ(ydoc_event_path_json(events[0], &path), 0);
+    count->nearest_first = path.len == 2;
+    ydoc_buf_fini(&path);
+}
+
+/* Changes in types that are nested as deep as a peer likes reach a deep observer at the root and
+ * one half way, each once. */
+TEST(ydoc_events, deep_observers_of_deep_nesting)
+{
+    enum { DEPTH = 20000 };
+    static ydoc_type types[DEPTH];
+    static const uint8_t one[] = {125, 1};
+    struct ydoc_value map = {.tag = YDOC_VALUE_TYPE, .kind = YDOC_KIND_MAP}, got;
+    struct ydoc_value value = {.tag = YDOC_VALUE_ANY, .any = {one, 2}};
+    struct ydoc_slice k = {(const uint8_t *)"k", 1}, v = {(const uint8_t *)"v", 1};
+    struct deep_count at_root = {0}, half_way = {0};
+    struct ydoc *doc;
+
+    CHECK_EQ(ydoc_new(&doc, NULL), 0);
+    CHECK_EQ(ydoc_root(doc, k, YDOC_KIND_MAP, &types[0]), 0);
+    for (size_t i = 1; i < DEPTH; i++) {
+        CHECK_EQ(ydoc_map_set(doc, types[i - 1], k, &map), 0);
+        CHECK_EQ(ydoc_map_get(doc, types[i - 1], k, &got), 0);
+        types[i] = got.type;
+    }
+    CHECK(ydoc_observe_deep(doc, types[0], count_deep, &at_root) > 0);
+    CHECK(ydoc_observe_deep(doc, types[DEPTH / 2], count_deep, &half_way) > 0);
+    CHECK_EQ(ydoc_begin(doc, NULL), 0);
+    for (size_t i = DEPTH; i-- > 0;)
+        CHECK_EQ(ydoc_map_set(doc, types[i], v, &value), 0);
+    CHECK_EQ(ydoc_commit(doc, NULL), 0);
+    CHECK_EQ(at_root.n, DEPTH);
+    CHECK_EQ(half_way.n, DEPTH / 2);
+    CHECK(at_root.nearest_first && half_way.nearest_first);
+    ydoc_free(doc);
 }

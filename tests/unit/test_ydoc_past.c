@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 #include "ydoc_past_samples.h"
 
 static struct ydoc_slice slice_of(const char *s)
@@ -506,29 +507,6 @@ TEST(past, bad_positions_are_refused)
 }
 
 /* ---- memory ---- */
-
-struct account {
-    size_t held;
-    long calls_left;
-};
-
-static void *account_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct account *a = ctx;
-
-    if (new_size > old_size && a->calls_left-- <= 0)
-        return NULL;
-    if (new_size > 0) {
-        p = realloc(p, new_size);
-        if (p == NULL)
-            abort();
-    } else {
-        free(p);
-        p = NULL;
-    }
-    a->held += new_size - old_size;
-    return p;
-}
 
 /* Everything once; 0, or the first error. */
 static int use_the_past(struct ydoc *doc, const struct ydoc_options *options)

@@ -1,5 +1,6 @@
 #include <ydoc.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,55 @@ TEST(ydoc_readout, delta)
         ydoc_free(doc);
     }
     CHECK(found);
+}
+
+/* Formats and embeds with values that JSON lacks, which only format v2 carries: what toString()
+ * gives of them, and a link among whose members one is undefined. */
+static const struct {
+    const char *hex;
+    reader read;
+    const char *want;
+} odd_values[] = {
+    {"000300030302410706000301040301000b07000600860184008602850f0966626364616262636441"
+     "0202410103010000010600010900760501757f016e7b7ff8000000000000036269677a0000000000"
+     "000005066e6573746564760101787d010362696e740207087402010275027f7d037e7e7e75037d01"
+     "7f7b7ff800000000000000",
+     ydoc_read_xml_exact,
+     "<b big=\"5\" bin=\"7,8\" n=\"NaN\" nested=\"[object Object]\" u=\"undefined\">"
+     "<c 0=\"1\" 1=\"2\"><d 0=\"undefined\" 1=\"3\">ab</d></c></b>1,,NaN"},
+    {"000300030002410304000300040007070106008400861a14667061726167726170686c696e6b6869"
+     "6c696e6b0109040204030100000203060001050076030468726566770a687474703a2f2f782e7906"
+     "7461726765747f057469746c657701547e00",
+     ydoc_read_xml_exact,
+     "<paragraph><link href=\"http://x.y\" target=\"undefined\" title=\"T\">hi</link></paragraph>"},
+    {"000300030002410304000300040007070106008400861a14667061726167726170686c696e6b6869"
+     "6c696e6b0109040204030100000203060001050076030468726566770a687474703a2f2f782e7906"
+     "7461726765747f057469746c657701547e00",
+     ydoc_read_markdown, "[hi](http://x.y \"T\")\n"},
+    {"000300030002410304000300040007070106008400861a14667061726167726170686c696e6b6869"
+     "6c696e6b0109040204030100000203060001050076030468726566770a687474703a2f2f782e7906"
+     "7461726765747f057469746c657701547e00",
+     ydoc_read_prosemirror,
+     "{\"type\":\"doc\",\"content\":[{\"type\":\"paragraph\",\"content\":[{\"type\":\"text\","
+     "\"text\":\"hi\",\"marks\":[{\"type\":\"link\",\"attrs\":{\"href\":\"http://x.y\","
+     "\"target\":null,\"title\":\"T\"}}]}]}]}"},
+};
+
+TEST(ydoc_readout, values_that_json_lacks)
+{
+    for (size_t i = 0; i < ARRAY_LEN(odd_values); i++) {
+        uint8_t bytes[200];
+        size_t len = strlen(odd_values[i].hex) / 2;
+        struct ydoc *doc;
+
+        CHECK(len <= sizeof(bytes));
+        for (size_t k = 0; k < len; k++)
+            CHECK_EQ(sscanf(odd_values[i].hex + 2 * k, "%2hhx", &bytes[k]), 1);
+        CHECK_EQ(ydoc_new(&doc, NULL), 0);
+        CHECK_EQ(ydoc_apply_v2(doc, bytes, len, NULL), 0);
+        check_reads(doc, odd_values[i].read, odd_values[i].want);
+        ydoc_free(doc);
+    }
 }
 
 TEST(ydoc_readout, no_such_root)
@@ -216,8 +266,9 @@ TEST(ydoc_readout, deep_nesting)
     }
 }
 
-/* A text in which `bytes` of a format are said again for each of n runs. */
-static void repeat_format(struct ydoc_buf *b, uint32_t n, uint32_t bytes)
+/* A text in which `bytes` of a format are said again for each of n runs, which formats or embeds
+ * part. */
+static void repeat_format(struct ydoc_buf *b, uint32_t n, uint32_t bytes, bool embeds)
 {
     ydoc_buf_append(b, "\x01", 1);
     add_varuint(b, 2 * n + 1);
@@ -233,9 +284,9 @@ static void repeat_format(struct ydoc_buf *b, uint32_t n, uint32_t bytes)
     for (uint32_t i = 0; i < n; i++) {
         ydoc_buf_append(b, "\x84\x01", 2);
         add_varuint(b, 2 * i);
-        ydoc_buf_append(b, "\x01y\x86\x01", 4);
+        ydoc_buf_append(b, embeds ? "\x01y\x85\x01" : "\x01y\x86\x01", 4);
         add_varuint(b, 2 * i + 1);
-        ydoc_buf_append(b, "\x01z\x01\x31", 4);
+        ydoc_buf_append(b, embeds ? "\x02{}" : "\x01z\x01\x31", embeds ? 3 : 4);
     }
     ydoc_buf_append(b, "", 1);
 }
@@ -248,12 +299,45 @@ TEST(ydoc_readout, bounded_output)
 
     ydoc_buf_init(&update, NULL);
     ydoc_buf_init(&b, NULL);
-    repeat_format(&update, 10000, 200000);
+    repeat_format(&update, 10000, 200000, false);
     doc = load(ydoc_buf_slice(&update));
     ydoc_buf_append(&b, "kept", 4);
     CHECK_EQ(ydoc_read_delta(doc, root, &b), YDOC_ELIMIT);
     CHECK_EQ(b.len, 4);
     CHECK_EQ(ydoc_read_markdown(doc, root, &b), 0);
+    ydoc_free(doc);
+    ydoc_buf_fini(&update);
+    ydoc_buf_fini(&b);
+}
+
+static void ask_for_delta(struct ydoc *doc, struct ydoc_event *event, void *ctx)
+{
+    uint32_t iter = 0;
+    struct ydoc_op op;
+
+    (void)doc;
+    *(int *)ctx = ydoc_event_next_op(event, &iter, &op);
+}
+
+/* Neither does what is told of a change, nor of the past. */
+TEST(ydoc_readout, bounded_deltas)
+{
+    struct ydoc_at now = {NULL, NULL, NULL, NULL};
+    struct ydoc_buf update, b;
+    struct ydoc *doc;
+    ydoc_type type;
+    int told = 0;
+
+    ydoc_buf_init(&update, NULL);
+    ydoc_buf_init(&b, NULL);
+    repeat_format(&update, 10000, 200000, true);
+    CHECK_EQ(ydoc_new(&doc, NULL), 0);
+    CHECK_EQ(ydoc_root(doc, root, YDOC_KIND_TEXT, &type), 0);
+    CHECK(ydoc_observe(doc, type, ask_for_delta, &told) > 0);
+    CHECK_EQ(ydoc_apply_v1(doc, update.p, update.len, NULL), 0);
+    CHECK_EQ(told, YDOC_ELIMIT);
+    CHECK_EQ(ydoc_text_delta_at(doc, type, &now, &b), YDOC_ELIMIT);
+    CHECK_EQ(b.len, 0);
     ydoc_free(doc);
     ydoc_buf_fini(&update);
     ydoc_buf_fini(&b);

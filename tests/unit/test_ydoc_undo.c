@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 #include "ydoc/lib0.h"
 #include "ydoc_undo_samples.h"
 
@@ -296,29 +297,6 @@ TEST(ydoc_undo, samples_give_the_bytes_of_yjs)
 }
 
 /* ---- memory ---- */
-
-struct account {
-    size_t held;
-    long calls_left;
-};
-
-static void *account_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct account *a = ctx;
-
-    if (new_size > old_size && a->calls_left-- <= 0)
-        return NULL;
-    if (new_size > 0) {
-        p = realloc(p, new_size);
-        if (p == NULL)
-            abort();
-    } else {
-        free(p);
-        p = NULL;
-    }
-    a->held += new_size - old_size;
-    return p;
-}
 
 /* Whichever allocation fails, nothing leaks, and the answer says that there was no memory. */
 TEST(ydoc_undo, out_of_memory_at_every_allocation)

@@ -71,6 +71,41 @@ test('the example builds with pkg-config against the static library', () => {
   assert.equal(run('./hello-static', [], { input: UPDATE, env: {} }), 'hello\n')
 })
 
+// An example's opening comment says what it prints, after the word alone on a line.
+const EXAMPLES = path.dirname(HELLO)
+const examples = fs.readdirSync(EXAMPLES).filter((name) => name.endsWith('.c') && name !== 'hello.c')
+const sourceOf = (name) => fs.readFileSync(path.join(EXAMPLES, name), 'utf8')
+function promised(name) {
+  const lines = sourceOf(name).split(' */\n')[0].split('\n')
+  const from = lines.indexOf(' * prints')
+  assert.notEqual(from, -1, `${name} does not say what it prints`)
+  return lines.slice(from + 1).filter((line) => line !== '').map((line) => `${line.replace(/^ \* {5}/, '')}\n`).join('')
+}
+
+for (const name of examples) {
+  test(`the example ${name} prints what it says`, () => {
+    const program = path.join(scratch, path.basename(name, '.c'))
+    run('cc', ['-std=c11', '-Wall', '-Wextra', '-Wpedantic', '-Werror', path.join(EXAMPLES, name), '-o', program, ...pkgConfig('--cflags', '--libs')])
+    assert.equal(run(program, [], { env: { LD_LIBRARY_PATH: libdir } }), promised(name))
+  })
+}
+
+// Lines may be left out where the guide has a line of `…` alone; how far they are indented is free.
+test('what the guide to the library quotes is in the examples', () => {
+  const bare = (text) => text.split('\n').map((line) => line.trim()).filter((line) => line !== '').join('\n')
+  const all = [...examples, 'hello.c'].map((name) => bare(sourceOf(name)))
+  const quotes = [...fs.readFileSync(path.join(ROOT, 'docs/ydoc-api.md'), 'utf8').matchAll(/^```c\n([^]*?)^```$/gm)]
+  assert.ok(quotes.length > 5)
+  for (const [, quote] of quotes) {
+    for (const part of quote.split(/^ *…$/m)) assert.ok(all.some((source) => source.includes(bare(part))), `no example has\n${part}`)
+  }
+})
+
+test('every example is in the guide', () => {
+  const guide = fs.readFileSync(path.join(ROOT, 'docs/ydoc-api.md'), 'utf8')
+  for (const name of [...examples, 'hello.c']) assert.ok(guide.includes(`(../examples/ydoc/${name})`), name)
+})
+
 test('ydoc.h is a header for C++ too', () => {
   fs.writeFileSync(
     path.join(scratch, 'hello.cc'),
