@@ -258,7 +258,8 @@ struct ydoc {
     uint32_t acc;
     VEC(struct doc_part) acc_touched;
     VEC(struct span) acc_deleted;
-    uint32_t acc_compact_at;
+    VEC(uint8_t) acc_packed; /* those before them (accumulate.c) */
+    uint32_t acc_packed_spans;
 
     /* What waits: structs as an update v1, and deletions. */
     VEC(uint8_t) pending;
@@ -487,6 +488,17 @@ bool store_existed(const struct ydoc *doc, const struct item *it);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
 
+/* ---- accumulate.c: what was deleted since the last take ---- */
+void store_accumulate_deleted(struct ydoc *doc, const struct tx *tx);
+void store_forget_deleted(struct ydoc *doc);
+/* All but doc->acc_deleted. */
+struct packed_spans {
+    struct lib0_reader r;
+    struct span last;
+};
+void store_unpack_deleted(const struct ydoc *doc, struct packed_spans *from);
+bool packed_spans_next(struct packed_spans *from, struct span *out);
+
 /* ---- spans.c ---- */
 void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
 
@@ -554,7 +566,8 @@ void store_restore(struct ydoc *doc, struct ydoc *copy);
 void store_discard(struct ydoc *copy);
 void store_free_contents(struct ydoc *doc);
 void store_free_scratch(struct ydoc *doc);
-/* After a transaction: gives back what only a large update needed. */
-void store_trim_scratch(struct ydoc *doc);
+/* After an update of so many structs and deletions: gives back what only a large one
+ * needed. */
+void store_trim_scratch(struct ydoc *doc, uint64_t size);
 
 #endif
