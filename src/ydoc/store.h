@@ -258,7 +258,8 @@ struct ydoc {
     uint32_t acc;
     VEC(struct doc_part) acc_touched;
     VEC(struct span) acc_deleted;
-    uint32_t acc_compact_at;
+    VEC(uint8_t) acc_packed; /* those before them (accumulate.c) */
+    uint32_t acc_packed_spans;
 
     /* What waits: structs as an update v1, and deletions. */
     VEC(uint8_t) pending;
@@ -487,6 +488,17 @@ bool store_existed(const struct ydoc *doc, const struct item *it);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
 
+/* ---- accumulate.c: what was deleted since the last take ---- */
+void store_accumulate_deleted(struct ydoc *doc, const struct tx *tx);
+void store_forget_deleted(struct ydoc *doc);
+/* All but doc->acc_deleted. */
+struct packed_spans {
+    struct lib0_reader r;
+    struct span last;
+};
+void store_unpack_deleted(const struct ydoc *doc, struct packed_spans *from);
+bool packed_spans_next(struct packed_spans *from, struct span *out);
+
 /* ---- spans.c ---- */
 void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
 
@@ -523,7 +535,7 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
                         struct ydoc_buf *out);
 int store_write_news(const struct news *news, int version, struct ydoc_buf *out);
 /* A part of a document as an update: clients, descending, each from a clock below
- * its state on, and deletions, descending and in order. */
+ * its state on, and deletions, descending and in order (NULL: all there are). */
 struct doc_update {
     const struct doc_part *parts;
     uint32_t n;
@@ -535,7 +547,10 @@ void store_write_update(const struct ydoc *doc, const struct doc_update *u, stru
  * of an update OURS. */
 void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
                        struct ydoc_buf *out);
-/* Everything that is deleted, clients descending. */
+
+/* ---- encode_deletes.c: everything that is deleted, clients descending ---- */
+const uint32_t *store_clients_descending(const struct ydoc *doc);
+void store_write_deletes(const struct ydoc *doc, struct ydoc_buf *out); /* as v1 */
 void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
@@ -551,7 +566,8 @@ void store_restore(struct ydoc *doc, struct ydoc *copy);
 void store_discard(struct ydoc *copy);
 void store_free_contents(struct ydoc *doc);
 void store_free_scratch(struct ydoc *doc);
-/* After a transaction: gives back what only a large update needed. */
-void store_trim_scratch(struct ydoc *doc);
+/* After an update of so many structs and deletions: gives back what only a large one
+ * needed. */
+void store_trim_scratch(struct ydoc *doc, uint64_t size);
 
 #endif

@@ -125,6 +125,7 @@ void ydoc_shrink(struct ydoc *doc)
     SHRINK(doc->roots);
     SHRINK(doc->acc_touched);
     SHRINK(doc->acc_deleted);
+    SHRINK(doc->acc_packed);
     SHRINK(doc->pending);
     SHRINK(doc->pending_missing);
     SHRINK(doc->pending_deletes);
