@@ -8,6 +8,15 @@
 
 #define INTEGER_MAX 2147483647.0
 
+bool any_is_valid(struct ydoc_slice value, uint32_t nesting_max)
+{
+    struct lib0_reader r;
+
+    lib0_reader_init(&r, value.p, value.len);
+    ydoc__any_skip(&r, nesting_max);
+    return r.why == NULL && lib0_left(&r) == 0;
+}
+
 /* ---- numbers ---- */
 
 uint64_t any__read_be(struct lib0_reader *r, size_t n)

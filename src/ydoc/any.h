@@ -34,6 +34,9 @@ void any__write_number(struct ydoc_buf *out, double v);
 uint64_t any__read_be(struct lib0_reader *r, size_t n);
 void any__write_be(struct ydoc_buf *out, uint64_t v, size_t n);
 
+/* Is it one value, and nothing else? For what has not been checked yet. */
+bool any_is_valid(struct ydoc_slice value, uint32_t nesting_max);
+
 /* Are all values in the slice in canonical form? May say no to an object that
  * is: its keys are told apart by a hash. */
 bool any_is_canonical(struct ydoc_slice values);

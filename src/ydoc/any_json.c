@@ -352,3 +352,32 @@ void any_write_from_json(struct ydoc_buf *out, struct ydoc_slice json)
         parse(out, &s);
     ydoc_buf_fini(&canonical);
 }
+
+/* ---- public ---- */
+
+int ydoc_any_from_json(struct ydoc_slice json, struct ydoc_buf *out, struct ydoc_error *err)
+{
+    size_t len_before = out->len;
+    int rc = ydoc_validate_json(json.p, json.len, YDOC__NESTING_MAX, err);
+
+    if (rc != 0)
+        return rc;
+    any_write_from_json(out, json);
+    return ydoc__buf_finish(out, len_before, err);
+}
+
+int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out, struct ydoc_error *err)
+{
+    size_t len_before = out->len;
+    struct ydoc_buf canonical;
+
+    if (!any_is_valid(any, YDOC__NESTING_MAX))
+        return ydoc__error(err, YDOC_EMALFORMED, 0, "the bytes are not one lib0 value");
+    ydoc_buf_init(&canonical, &out->alloc);
+    any_write(&canonical, any);
+    if (!canonical.failed)
+        any_write_json(out, ydoc_buf_slice(&canonical));
+    out->failed = out->failed || canonical.failed;
+    ydoc_buf_fini(&canonical);
+    return ydoc__buf_finish(out, len_before, err);
+}

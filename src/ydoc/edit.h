@@ -42,6 +42,8 @@ void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
                      struct ydoc_value *value);
 /* JSON text as a document keeps it: what is no JSON after all becomes an any. */
 struct ydoc_value edit_json_value(struct ydoc_slice stored);
+/* The item whose last element is a key's value, deleted or not; 0: there never was one. */
+uint32_t edit_find_entry(const struct ydoc *doc, uint32_t type, struct ydoc_slice key);
 /* 0, or YDOC_ELIMIT: no update could carry so many bytes. */
 int edit_check_len(const struct ydoc *doc, size_t bytes);
 
