@@ -424,7 +424,7 @@ static int insert_string(struct ydoc *doc, ydoc_type type, uint32_t index,
                          const struct wire_struct *content, struct ydoc_slice attributes)
 {
     uint32_t length = ydoc_type_length(doc, type);
-    bool watched = store_is_watched(doc); /* observers may edit, and then take themselves away */
+    uint32_t tx = doc->tx;
     struct text_edit t = {0};
     int rc;
 
@@ -432,7 +432,8 @@ static int insert_string(struct ydoc *doc, ydoc_type type, uint32_t index,
     t.index = index;
     t.content = *content;
     rc = run_with_attributes(t, doc, type, attributes);
-    if (rc == 0 && index <= length && !watched)
+    /* Observers may have edited: then there was more than this one transaction. */
+    if (rc == 0 && index <= length && doc->tx == tx + 1)
         typing_expect(doc, edit_resolve(doc, type), index + content->len);
     return rc;
 }

@@ -45,8 +45,8 @@ static bool note_deleted(struct ydoc *doc, const struct span *gone)
 
     if (doc->acc_deleted.n > 0 && store_join_span(last - 1, gone))
         return true;
-    if (doc->acc_deleted.n == doc->acc_deleted.cap || doc->acc_deleted.n >= 64)
-        return false;
+    if (doc->acc_deleted.n == doc->acc_deleted.cap)
+        return false; /* growing, and packing what is old, are the long way's */
     doc->acc_deleted.p[doc->acc_deleted.n++] = *gone;
     return true;
 }

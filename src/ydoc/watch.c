@@ -262,9 +262,8 @@ static void give_spare(struct ydoc *doc, struct ydoc_buf *buf)
 }
 
 /* Yjs writes a v1 and a v2 update only for those who listen. `tx` NULL: the news. */
-static void send(struct ydoc *doc, const struct tx *tx, const struct news *news)
+static void send(struct ydoc *doc, const void *origin, const struct tx *tx, const struct news *news)
 {
-    const void *origin = tx != NULL ? tx->origin : news->origin;
     struct watch *w = doc->watch;
     struct ydoc_buf update;
     bool failed;
@@ -290,12 +289,12 @@ static void send(struct ydoc *doc, const struct tx *tx, const struct news *news)
 void watch_send_update(struct ydoc *doc, const struct tx *tx)
 {
     if (store_has_content(doc, tx))
-        send(doc, tx, NULL);
+        send(doc, tx->origin, tx, NULL);
 }
 
 void watch_send_news(const struct news *news)
 {
-    send(news->doc, NULL, news);
+    send(news->doc, news->origin, NULL, news);
 }
 
 /* ---- subdocuments ---- */
