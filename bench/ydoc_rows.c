@@ -193,13 +193,16 @@ static void type_edit(struct work *w, ydoc_type text, const struct ydoc_slice *e
 {
     uint32_t position = get_u32(edit->p), deleted = get_u32(edit->p + 4);
     struct ydoc_slice inserted = {edit->p + 8, edit->len - 8}, none = {NULL, 0};
+    bool both = deleted > 0 && inserted.len > 0; /* a single edit is a transaction by itself */
 
-    must(ydoc_begin(w->doc, NULL), "begin");
+    if (both)
+        must(ydoc_begin(w->doc, NULL), "begin");
     if (deleted > 0)
         must(ydoc_text_delete(w->doc, text, position, deleted), "delete");
     if (inserted.len > 0)
         must(ydoc_text_insert(w->doc, text, position, inserted, none), "insert");
-    must(ydoc_commit(w->doc, NULL), "commit");
+    if (both)
+        must(ydoc_commit(w->doc, NULL), "commit");
 }
 
 static void type_all(struct work *w)

@@ -27,10 +27,12 @@ const peer =
         length: (doc) => doc.getText('text').length,
         edit: (doc, position, deleted, inserted) => {
           const text = doc.getText('text')
-          doc.transact(() => {
+          const change = () => { // a single edit is a transaction by itself
             if (deleted > 0) text.delete(position, deleted)
             if (inserted !== '') text.insert(position, inserted)
-          })
+          }
+          if (deleted > 0 && inserted !== '') doc.transact(change)
+          else change()
         },
       }
     : {
@@ -42,11 +44,12 @@ const peer =
         length: (doc) => doc.getText('text').length(),
         edit: (doc, position, deleted, inserted) => {
           const text = doc.getText('text')
-          const transaction = doc.beginTransaction()
+          const both = deleted > 0 && inserted !== ''
+          const transaction = both ? doc.beginTransaction() : undefined
           if (deleted > 0) text.delete(position, deleted, transaction)
           if (inserted !== '') text.insert(position, inserted, undefined, transaction)
-          transaction.commit()
-          transaction.free()
+          transaction?.commit()
+          transaction?.free()
           text.free()
         },
       }

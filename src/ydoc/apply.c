@@ -136,9 +136,13 @@ static bool can_retry(const struct ydoc *doc)
 static void delete_range(struct ydoc *doc, uint32_t client, uint32_t clock, uint32_t end)
 {
     struct client *c = &doc->clients.p[client];
-    struct place at = index_find(doc, c, clock);
-    const struct item *it = &doc->items.p[index_at(c, at)];
+    struct place at;
+    const struct item *it;
 
+    if (index_is_deleted(doc, c, clock, end < c->state ? end : c->state))
+        return;
+    at = index_find(doc, c, clock);
+    it = &doc->items.p[index_at(c, at)];
     if (!item_deleted(it) && it->clock < clock)
         store_split(doc, c, &at, clock - it->clock);
     do {
@@ -265,6 +269,8 @@ static void reserve(struct ydoc *doc, const struct wire_counts *counts)
     VEC_RESERVE(doc, doc->slab, counts->body_bytes);
     if (counts->structs >= 16)
         VEC_RESERVE(doc, doc->clients, counts->sections);
+    if (counts->structs >= 64) /* a third is what deletions left, as a rule; given back soon */
+        VEC_RESERVE(doc, doc->cur.deleted, counts->structs / 3);
 }
 
 struct job {
@@ -433,7 +439,7 @@ static int apply_checked(struct ydoc *doc, struct ydoc_slice bytes, const void *
                            doc->limits.pending_bytes_max);
     if (rc == 0)
         rc = guarded_transact(&job);
-    store_trim_scratch(doc);
+    store_trim_scratch(doc, counts.structs + counts.ranges);
     if (rc == YDOC_ELIMIT)
         return ydoc__error(err, rc, 0, "the update takes more than %llu steps",
                            (unsigned long long)doc->limits.work_max);

@@ -26,25 +26,26 @@ static void sort_by_id(const struct ydoc *doc, struct doc_part *v, uint32_t n)
         heap_sort(v, n, doc);
 }
 
-static void write_changes(const struct ydoc *doc, struct doc_update u, const struct span *gone,
-                          uint32_t n, struct ydoc_buf *out)
+static void add_spans(const struct ydoc *doc, struct dset *d, const struct span *v, uint32_t n)
 {
-    struct dset d;
-
-    dset_init(&d, &out->alloc);
     for (uint32_t i = 0; i < n; i++)
-        dset_add(&d, doc->clients.p[gone[i].client].id, gone[i].clock, gone[i].len);
-    dset_sort_and_merge(&d);
-    u.deletes = &d;
+        dset_add(d, doc->clients.p[v[i].client].id, v[i].clock, v[i].len);
+}
+
+static void write_changes(const struct ydoc *doc, struct doc_update u, struct dset *d,
+                          struct ydoc_buf *out)
+{
+    dset_sort_and_merge(d);
+    u.deletes = d;
     store_write_update(doc, &u, out);
-    dset_fini(&d);
+    dset_fini(d);
 }
 
 /* ---- since the last take ---- */
 
 bool ydoc_has_changes(const struct ydoc *doc)
 {
-    return doc->acc_touched.n > 0 || doc->acc_deleted.n > 0;
+    return doc->acc_touched.n > 0 || doc->acc_deleted.n > 0 || doc->acc_packed.n > 0;
 }
 
 static void write_before(const struct ydoc *doc, struct ydoc_buf *before)
@@ -59,10 +60,7 @@ static void write_before(const struct ydoc *doc, struct ydoc_buf *before)
 void ydoc_forget_changes(struct ydoc *doc)
 {
     doc->acc_touched.n = 0;
-    doc->acc_deleted.n = 0;
-    if (doc->acc_deleted.cap > 64)
-        VEC_FREE(doc, doc->acc_deleted);
-    doc->acc_compact_at = 0;
+    store_forget_deleted(doc);
     doc->acc++;
     if (doc->acc == 0) {
         for (uint32_t i = 0; i < doc->clients.n; i++)
@@ -76,12 +74,20 @@ static int take_changes(struct ydoc *doc, enum wire_version version, struct ydoc
 {
     size_t update_len = update->len, before_len = before != NULL ? before->len : 0;
     struct doc_update u = {doc->acc_touched.p, doc->acc_touched.n, NULL, version};
+    struct packed_spans packed;
+    struct span span;
+    struct dset d;
     int rc;
 
     if (doc->broken)
         return YDOC_EBROKEN;
     sort_by_id(doc, doc->acc_touched.p, doc->acc_touched.n);
-    write_changes(doc, u, doc->acc_deleted.p, doc->acc_deleted.n, update);
+    dset_init(&d, &update->alloc);
+    store_unpack_deleted(doc, &packed);
+    while (packed_spans_next(&packed, &span))
+        add_spans(doc, &d, &span, 1);
+    add_spans(doc, &d, doc->acc_deleted.p, doc->acc_deleted.n);
+    write_changes(doc, u, &d, update);
     if (before != NULL)
         write_before(doc, before);
     rc = ydoc__buf_finish(update, update_len, NULL);
@@ -137,6 +143,7 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
     struct doc_part small[PARTS_SMALL], *v = small;
     size_t len_before = out->len, room = 0;
     struct doc_update u = {small, 0, NULL, version == 2 ? WIRE_V2 : WIRE_V1};
+    struct dset d;
 
     for (uint32_t q = 0; q < doc->queue.n; q++)
         room += doc->queue.p[q]->touched.n;
@@ -146,7 +153,9 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
     gather_touched(doc, tx, v, &u.n);
     sort_by_id(doc, v, u.n);
     u.parts = v;
-    write_changes(doc, u, tx->deleted.p, tx->deleted.n, out);
+    dset_init(&d, &out->alloc);
+    add_spans(doc, &d, tx->deleted.p, tx->deleted.n);
+    write_changes(doc, u, &d, out);
     if (v != small)
         out->alloc.resize(out->alloc.ctx, v, room * sizeof(*v), 0);
     return ydoc__buf_finish(out, len_before, NULL);
@@ -156,7 +165,10 @@ int store_write_news(const struct news *news, int version, struct ydoc_buf *out)
 {
     size_t len_before = out->len;
     struct doc_update u = {&news->part, news->has_part, NULL, version == 2 ? WIRE_V2 : WIRE_V1};
+    struct dset d;
 
-    write_changes(news->doc, u, news->gone, news->gone != NULL, out);
+    dset_init(&d, &out->alloc);
+    add_spans(news->doc, &d, news->gone, news->gone != NULL);
+    write_changes(news->doc, u, &d, out);
     return ydoc__buf_finish(out, len_before, NULL);
 }

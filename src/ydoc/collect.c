@@ -279,32 +279,15 @@ bool store_join_span(struct span *last, const struct span *s)
     return false;
 }
 
-/* What is deleted twice over many transactions, or next to each other, is
- * joined whenever the list has doubled, so that it does not outgrow the document. */
-static void accumulate_deleted(struct ydoc *doc, const struct tx *tx)
-{
-    if (doc->acc_deleted.n == 0)
-        VEC_RESERVE(doc, doc->acc_deleted, tx->deleted.n);
-    for (uint32_t i = 0; i < tx->deleted.n; i++) {
-        if (doc->acc_deleted.n == 0 ||
-            !store_join_span(&doc->acc_deleted.p[doc->acc_deleted.n - 1], &tx->deleted.p[i]))
-            VEC_PUSH(doc, doc->acc_deleted, tx->deleted.p[i]);
-    }
-    if (doc->acc_deleted.n < 64 || doc->acc_deleted.n < doc->acc_compact_at)
-        return;
-    doc->acc_deleted.n = store_merge_spans(doc, doc->acc_deleted.p, doc->acc_deleted.n);
-    doc->acc_compact_at = 2 * doc->acc_deleted.n;
-}
-
 void store_sort_deleted(struct ydoc *doc, struct tx *tx)
 {
     tx->deleted.n = store_merge_spans(doc, tx->deleted.p, tx->deleted.n);
-    accumulate_deleted(doc, tx);
+    store_accumulate_deleted(doc, tx);
 }
 
 void store_collect(struct ydoc *doc, struct tx *tx)
 {
-    if (!doc->keep_deleted)
+    if (!doc->keep_deleted && tx->collects)
         collect_deleted(doc, tx);
     merge_deleted(doc, tx);
     merge_added(doc, tx);

@@ -25,6 +25,7 @@ void store_free_scratch(struct ydoc *doc)
         edit_free_frames(doc);
 }
 
+/* Who types soon types again; who loads a document may leave it at that. */
 #define SCRATCH_KEPT 64u
 #define VEC_TRIM(doc, v)                                                                           \
     do {                                                                                           \
@@ -32,16 +33,17 @@ void store_free_scratch(struct ydoc *doc)
             VEC_FREE(doc, v);                                                                      \
     } while (0)
 
-void store_trim_scratch(struct ydoc *doc)
+void store_trim_scratch(struct ydoc *doc, uint64_t size)
 {
     if (doc->tx_depth > 0 || doc->finishing)
         return;
+    if (size > SCRATCH_KEPT) {
+        store_free_scratch(doc);
+        return;
+    }
     VEC_TRIM(doc, doc->cur.deleted);
     VEC_TRIM(doc, doc->cur.merge);
     VEC_TRIM(doc, doc->undone);
-    VEC_TRIM(doc, doc->sources);
-    if (doc->notes.cap > SCRATCH_KEPT)
-        schedule_forget_notes(doc);
 }
 
 void store_free_contents(struct ydoc *doc)
@@ -63,6 +65,7 @@ void store_free_contents(struct ydoc *doc)
     VEC_FREE(doc, doc->roots);
     VEC_FREE(doc, doc->redone);
     VEC_FREE(doc, doc->acc_touched);
+    store_forget_deleted(doc);
     VEC_FREE(doc, doc->acc_deleted);
     VEC_FREE(doc, doc->pending);
     VEC_FREE(doc, doc->pending_missing);
@@ -150,6 +153,7 @@ static bool dup_contents(struct ydoc *to, const struct ydoc *from)
     DUP(redone);
     DUP(acc_touched);
     DUP(acc_deleted);
+    DUP(acc_packed);
     DUP(pending);
     DUP(pending_missing);
     DUP(pending_deletes);
@@ -180,6 +184,8 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->keep_deleted = doc->keep_deleted;
     copy->no_format_cleanup = doc->no_format_cleanup;
     copy->client_id = doc->client_id;
+    copy->applied = doc->applied;
+    copy->work_left = doc->work_left; /* a transaction that is open goes on */
     copy->items_free = doc->items_free;
     copy->items_live = doc->items_live;
     copy->slab_waste = doc->slab_waste;
@@ -194,12 +200,13 @@ struct ydoc *store_copy(struct ydoc *doc)
     copy->begins = doc->begins;
     copy->cur.origin = doc->cur.origin;
     copy->cur.local = doc->cur.local;
+    copy->cur.collects = doc->cur.collects;
     copy->finishing = doc->finishing;
     copy->queued = doc->queued;
     copy->order_mark = doc->order_mark;
     copy->redone_used = doc->redone_used;
     copy->acc = doc->acc;
-    copy->acc_compact_at = doc->acc_compact_at;
+    copy->acc_packed_spans = doc->acc_packed_spans;
     copy->memory_used = sizeof(*copy);
     if (!dup_contents(copy, doc)) {
         store_discard(copy);
@@ -225,7 +232,9 @@ void store_restore(struct ydoc *doc, struct ydoc *copy)
     struct tx **queue = doc->queue.p;
     uint32_t queued = doc->queue.n, cap = doc->queue.cap;
     jmp_buf *on_failure = doc->on_failure;
+    struct text_frame *frames = doc->frames; /* an edit may be running: see ydoc_value.fill */
 
+    doc->frames = NULL;
     store_free_contents(doc);
     copy->memory_used += doc->memory_used - sizeof(*doc);
     *doc = *copy;
@@ -236,5 +245,6 @@ void store_restore(struct ydoc *doc, struct ydoc *copy)
     doc->queue.n = queued;
     doc->queue.cap = cap;
     doc->on_failure = on_failure;
+    doc->frames = frames;
     doc->alloc.resize(doc->alloc.ctx, copy, sizeof(*copy), 0);
 }

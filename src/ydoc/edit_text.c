@@ -424,6 +424,7 @@ static int insert_string(struct ydoc *doc, ydoc_type type, uint32_t index,
                          const struct wire_struct *content, struct ydoc_slice attributes)
 {
     uint32_t length = ydoc_type_length(doc, type);
+    bool watched = store_is_watched(doc); /* observers may edit, and then take themselves away */
     struct text_edit t = {0};
     int rc;
 
@@ -431,7 +432,7 @@ static int insert_string(struct ydoc *doc, ydoc_type type, uint32_t index,
     t.index = index;
     t.content = *content;
     rc = run_with_attributes(t, doc, type, attributes);
-    if (rc == 0 && index <= length)
+    if (rc == 0 && index <= length && !watched)
         typing_expect(doc, edit_resolve(doc, type), index + content->len);
     return rc;
 }

@@ -44,8 +44,13 @@ static void write_client(const struct ydoc *doc, struct ydoc_buf *out, struct do
     lib0_write_varuint(out, c->id);
     lib0_write_varuint(out, part.from);
     store_write_item(doc, out, it, part.from - it->clock, version);
-    while (index_next(c, &at))
-        store_write_item(doc, out, &doc->items.p[index_at(c, at)], 0, version);
+    for (at.i++; at.chunk < (c->chunks > 1 ? c->chunks : 1); at.chunk++, at.i = 0) {
+        const struct chunk *k = index_chunk(c, at.chunk);
+        const struct entry *v = k->cap > CHUNK_INLINE ? k->u.p : k->u.in;
+
+        for (; at.i < k->n; at.i++)
+            store_write_item(doc, out, &doc->items.p[v[at.i].item & ~ENTRY_DELETED], 0, version);
+    }
 }
 
 void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
@@ -73,17 +78,9 @@ static void add_client(const struct ydoc *doc, struct update_writer *w, struct d
         add_item(doc, w, &doc->items.p[index_at(c, at)], 0);
 }
 
-/* The order of clients is kept up lazily; a read may have to catch up. It is
- * not part of what the document means, so const callers may do it too. */
-static const uint32_t *clients_descending(const struct ydoc *doc)
-{
-    store_sort_clients((struct ydoc *)(uintptr_t)doc);
-    return doc->client_order.p;
-}
-
 int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out)
 {
-    const uint32_t *order = clients_descending(doc);
+    const uint32_t *order = store_clients_descending(doc);
     size_t len_before = out->len;
     uint64_t n = 0;
 
@@ -103,37 +100,7 @@ int ydoc_encode_state_vector(const struct ydoc *doc, struct ydoc_buf *out)
     return ydoc__buf_finish(out, len_before, NULL);
 }
 
-/* ---- the deletions of the whole document ---- */
-
-static void add_client_deletes(const struct ydoc *doc, struct dset *d, uint32_t number)
-{
-    const struct client *c = &doc->clients.p[number];
-    uint32_t clocks[CHUNK_MAX], start = 0;
-    bool open = false, deleted = false;
-
-    for (uint32_t k = 0; k < (c->chunks > 1 ? c->chunks : 1); k++) {
-        uint32_t n = index_flips(c, k, &deleted, clocks);
-
-        for (uint32_t i = 0; i < n; i++) {
-            if (open)
-                dset_add(d, c->id, start, clocks[i] - start);
-            start = clocks[i];
-            open = !open;
-        }
-    }
-    if (open)
-        dset_add(d, c->id, start, c->state - start);
-}
-
-void store_add_deletes(const struct ydoc *doc, struct dset *d)
-{
-    const uint32_t *order = clients_descending(doc);
-
-    for (uint32_t i = 0; i < doc->clients.n; i++) {
-        if (doc->clients.p[order[i]].state > 0)
-            add_client_deletes(doc, d, order[i]);
-    }
-}
+/* ---- snapshot ---- */
 
 static int encode_snapshot(const struct ydoc *doc, enum wire_version version, struct ydoc_buf *out)
 {
@@ -143,13 +110,14 @@ static int encode_snapshot(const struct ydoc *doc, enum wire_version version, st
 
     if (doc->broken)
         return YDOC_EBROKEN;
-    dset_init(&d, &out->alloc);
-    store_add_deletes(doc, &d);
-    if (version == WIRE_V2)
+    if (version == WIRE_V2) {
+        dset_init(&d, &out->alloc);
+        store_add_deletes(doc, &d);
         dset_write_v2(&d, out);
-    else
-        dset_write(&d, out);
-    dset_fini(&d);
+        dset_fini(&d);
+    } else {
+        store_write_deletes(doc, out);
+    }
     rc = ydoc_encode_state_vector(doc, out);
     if (rc != 0)
         out->len = len_before;
@@ -172,12 +140,17 @@ static void write_update_v2(const struct ydoc *doc, const struct doc_update *u,
                             struct ydoc_buf *out)
 {
     struct update_writer w;
+    struct dset all;
 
+    dset_init(&all, &out->alloc);
+    if (u->deletes == NULL)
+        store_add_deletes(doc, &all);
     update_writer_init(&w, WIRE_V2, &out->alloc);
     for (uint32_t i = 0; i < u->n; i++)
         add_client(doc, &w, u->parts[i]);
-    update_writer_finish(&w, u->deletes, out);
+    update_writer_finish(&w, u->deletes != NULL ? u->deletes : &all, out);
     update_writer_fini(&w);
+    dset_fini(&all);
 }
 
 void store_write_update(const struct ydoc *doc, const struct doc_update *u, struct ydoc_buf *out)
@@ -189,7 +162,10 @@ void store_write_update(const struct ydoc *doc, const struct doc_update *u, stru
     lib0_write_varuint(out, u->n);
     for (uint32_t i = 0; i < u->n; i++)
         write_client(doc, out, u->parts[i], u->version);
-    dset_write(u->deletes, out);
+    if (u->deletes != NULL)
+        dset_write(u->deletes, out);
+    else
+        store_write_deletes(doc, out);
 }
 
 /* ---- state ---- */
@@ -214,7 +190,7 @@ static void read_state_vector(const struct ydoc *doc, const uint8_t *sv, size_t 
 /* The clients of which the peer lacks something, in order. */
 static uint32_t list_parts(const struct ydoc *doc, const uint32_t *have, struct doc_part *parts)
 {
-    const uint32_t *order = clients_descending(doc);
+    const uint32_t *order = store_clients_descending(doc);
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < doc->clients.n; i++) {
@@ -233,7 +209,6 @@ static void encode_applied(const struct ydoc *doc, struct ydoc_slice sv, enum wi
     size_t bytes = n * (sizeof(struct doc_part) + sizeof(uint32_t));
     struct doc_part *parts = out->alloc.resize(out->alloc.ctx, NULL, 0, bytes);
     struct doc_update u = {parts, 0, NULL, version};
-    struct dset deletes;
     uint32_t *have;
 
     if (parts == NULL) {
@@ -244,12 +219,8 @@ static void encode_applied(const struct ydoc *doc, struct ydoc_slice sv, enum wi
     memset(have, 0, n * sizeof(*have));
     if (sv.p != NULL)
         read_state_vector(doc, sv.p, sv.len, have);
-    dset_init(&deletes, &out->alloc);
-    store_add_deletes(doc, &deletes);
     u.n = list_parts(doc, have, parts);
-    u.deletes = &deletes;
     store_write_update(doc, &u, out);
-    dset_fini(&deletes);
     out->alloc.resize(out->alloc.ctx, parts, bytes, 0);
 }
 
@@ -336,7 +307,7 @@ int ydoc_encode_state_v2(const struct ydoc *doc, const uint8_t *sv, size_t sv_le
 int ydoc_rewind_state_vector(const struct ydoc *doc, const struct ydoc_slice *befores_newest_first,
                              size_t n, struct ydoc_buf *sv)
 {
-    const uint32_t *order = clients_descending(doc);
+    const uint32_t *order = store_clients_descending(doc);
     size_t bytes = doc->clients.n * sizeof(uint32_t), len_before = sv->len;
     uint32_t *state = NULL;
     uint64_t known = 0;

@@ -84,7 +84,9 @@ static void write_text(struct ydoc_buf *out, const struct item *it, const uint8_
             return;
         }
     }
-    lib0_write_varbytes(out, p, len);
+    if (!ydoc_buf_reserve(out, len + LIB0_VARUINT_BYTES_MAX))
+        return;
+    out->len = (size_t)(lib0_put_varbytes(out->p + out->len, p, len) - out->p);
 }
 
 static void write_type(const struct ydoc *doc, struct ydoc_buf *out, const struct item *it)

@@ -305,20 +305,48 @@ void index_on_delete(struct ydoc *doc, const struct item *it)
     e->item |= ENTRY_DELETED;
 }
 
+bool index_is_deleted(const struct ydoc *doc, struct client *c, uint32_t clock, uint32_t end)
+{
+    struct place at = index_find(doc, c, clock);
+    bool deleted = (index_entry(c, at)->item & ENTRY_DELETED) != 0;
+
+    while (deleted && index_next(c, &at)) {
+        const struct entry *e = index_entry(c, at);
+
+        if (e->clock >= end) {
+            /* Who asks goes on from here as a rule. */
+            c->hint_chunk = at.chunk;
+            c->hint_i = (uint16_t)at.i;
+            return true;
+        }
+        deleted = (e->item & ENTRY_DELETED) != 0;
+    }
+    return deleted;
+}
+
+static_assert(ENTRY_DELETED == UINT32_C(1) << 31, "the flag is the highest bit");
+
 /* Every clock is written and only those that count are kept: a branch here would
  * be mispredicted wherever somebody has changed his mind. */
 uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks)
 {
     const struct chunk *k = chunk_const(c, chunk);
     const struct entry *v = entries_const(k);
-    uint32_t before = *deleted ? ENTRY_DELETED : 0, n = 0;
+    uint32_t before = *deleted ? 1 : 0, n = 0, i = 0;
 
-    for (uint32_t i = 0; i < k->n; i++) {
-        uint32_t now = v[i].item & ENTRY_DELETED;
+    for (; i + 1 < k->n; i += 2) {
+        uint32_t first = v[i].item >> 31, second = v[i + 1].item >> 31;
 
         clocks[n] = v[i].clock;
-        n += now != before;
-        before = now;
+        n += first ^ before;
+        clocks[n] = v[i + 1].clock;
+        n += second ^ first;
+        before = second;
+    }
+    if (i < k->n) {
+        clocks[n] = v[i].clock;
+        n += (v[i].item >> 31) ^ before;
+        before = v[i].item >> 31;
     }
     *deleted = before != 0;
     return n;

@@ -656,6 +656,7 @@ static void delete_one(struct ydoc *doc, uint32_t h)
     it->origin_flags |= ITEM_DELETED;
     index_on_delete(doc, it);
     VEC_PUSH(doc, doc->cur.deleted, gone);
+    doc->cur.collects = true;
     place_on_change(doc, h);
     note_change(doc, it->slot);
     if (item_kind(it) == WIRE_TYPE) {

@@ -7,17 +7,18 @@
  * deleted ones, of a list of a root; they follow an item of their own client
  * that ends where they say, and on its right stands what they say. None of the
  * questions of integrate.c has another answer than the common one then: nothing
- * is split, nobody is concurrent, nobody is told. plain_integrate() finds out
- * whether a struct is one of those before it changes anything; what it takes,
+ * is split, nobody is concurrent, nobody is told. plain_run() finds out whether
+ * a struct is one of those before it changes anything; what it takes,
  * store_integrate() would have done the same.
  */
 #include <string.h>
 
+#include "ydoc/quick.h"
 #include "ydoc/store.h"
 
 /* The last of n entries whose clock is not above `clock`; the first one's is not. The
  * three loads of a round do not wait for each other, as those of a binary search would. */
-static inline const struct entry *plain_search(const struct entry *v, uint32_t n, uint32_t clock)
+QUICK_INLINE const struct entry *plain_search(const struct entry *v, uint32_t n, uint32_t clock)
 {
     while (n > 3) {
         uint32_t step = n >> 2;
@@ -32,62 +33,86 @@ static inline const struct entry *plain_search(const struct entry *v, uint32_t n
     return v;
 }
 
+/* What the loop has at hand: nothing in it moves while it runs. */
+struct plain {
+    struct ydoc *doc;
+    struct client *c;
+    struct chunk *last;    /* the client's last chunk */
+    struct entry *entries; /* of it */
+    struct item *items;
+    uint32_t client;
+};
+
 /* The item that holds `clock`, below the client's state. Most structs follow their
  * client's last one. */
-static inline uint32_t plain_find(struct client *c, const struct chunk *last, uint32_t clock)
+QUICK_INLINE uint32_t plain_find(const struct plain *p, uint32_t clock)
 {
-    const struct entry *v = last->cap > CHUNK_INLINE ? last->u.p : last->u.in;
-    const struct chunk *k = last;
+    const struct entry *v = p->entries;
+    const struct chunk *k = p->last;
     uint32_t n;
 
-    if (last->n > 0 && v[last->n - 1].clock <= clock)
-        return v[last->n - 1].item & ~ENTRY_DELETED;
-    if (c->chunks > 1 && k->clock > clock) {
-        k = c->dir;
-        for (n = c->chunks; n > 1; n -= n / 2)
+    if (v[k->n - 1].clock <= clock)
+        return v[k->n - 1].item & ~ENTRY_DELETED;
+    if (k->clock > clock) {
+        k = p->c->dir;
+        for (n = p->c->chunks; n > 1; n -= n / 2)
             k += k[n / 2].clock <= clock ? n / 2 : 0;
+        v = k->cap > CHUNK_INLINE ? k->u.p : k->u.in;
     }
-    v = k->cap > CHUNK_INLINE ? k->u.p : k->u.in;
     return plain_search(v, k->n, clock)->item & ~ENTRY_DELETED;
 }
 
-/* Is there room for one more item of the client wherever it is noted? */
-static inline bool plain_has_room(const struct ydoc *doc, const struct chunk *last, size_t bytes)
+/* Is there anything that has to be told of new items one by one? */
+QUICK_INLINE bool plain_start(struct plain *p, struct ydoc *doc, uint32_t client)
 {
-    return doc->items_free == 0 && doc->items.n < doc->items.cap && last->n < last->cap &&
-           doc->slab.cap - doc->slab.n >= bytes && doc->cur.deleted.n < doc->cur.deleted.cap;
+    struct client *c = &doc->clients.p[client];
+
+    if (doc->items_free != 0 || doc->notes_changes || doc->trees_live > 0 || c->state == 0 ||
+        c->tx_mark != doc->tx || c->acc_mark != doc->acc || c->room_end != 0)
+        return false;
+    p->doc = doc;
+    p->c = c;
+    p->client = client;
+    p->items = doc->items.p;
+    p->last = c->chunks > 1 ? &c->dir[c->chunks - 1] : &c->one;
+    p->entries = p->last->cap > CHUNK_INLINE ? p->last->u.p : p->last->u.in;
+    return true;
 }
 
-/* Does the struct follow an item that ends where it says? */
-static inline bool plain_has_origin(const struct ydoc *doc, const struct wire_struct *s,
-                                    const struct client *c)
+/* Is there room for one more item wherever it is noted? */
+QUICK_INLINE bool plain_has_room(const struct plain *p, const struct wire_struct *s)
 {
-    return (s->ref == WIRE_STRING || s->ref == WIRE_DELETED) && (s->info & WIRE_HAS_ORIGIN) != 0 &&
-           s->origin_client == s->client && s->clock == c->state && c->tx_mark == doc->tx &&
-           c->acc_mark == doc->acc && c->room_end == 0;
+    const struct ydoc *doc = p->doc;
+
+    return doc->items.n < doc->items.cap && p->last->n < p->last->cap &&
+           (s->ref == WIRE_STRING ? doc->slab.cap - doc->slab.n >= s->body.len
+                                  : doc->cur.deleted.n < doc->cur.deleted.cap);
 }
 
-/* Is what stands on the right of `left` what the struct says? */
-static inline bool plain_has_right(const struct ydoc *doc, const struct wire_struct *s,
-                                   const struct item *left, uint32_t client)
+/* Follows an item of its client that is in a list, with `right` on its right? The
+ * client's structs that have come through quick_next() name no later ones. */
+QUICK_INLINE bool plain_fits(const struct plain *p, const struct wire_struct *s,
+                             const struct item *left)
 {
-    const struct item *right = &doc->items.p[left->right];
+    const struct item *right = &p->items[left->right];
 
+    if (item_end(left) - 1 != s->origin_clock || left->slot == 0)
+        return false;
     if (left->right == 0 || (s->info & WIRE_HAS_RIGHT) == 0)
         return left->right == 0 && (s->info & WIRE_HAS_RIGHT) == 0;
     return s->right_client == s->client && right->clock == s->right_clock &&
-           item_client(right) == client;
+           item_client(right) == p->client;
 }
 
-/* A list of which nothing but the items needs to be kept up. */
-static inline bool plain_is_list(const struct ydoc *doc, const struct slot *slot)
+/* A root's list without formats. */
+QUICK_INLINE bool plain_is_list(const struct ydoc *doc, uint32_t slot)
 {
-    const struct type *type = &doc->types.p[slot->type];
+    const struct type *type = &doc->types.p[doc->slots.p[slot].type];
 
-    return slot->key == 0 && type->item == 0 && !type->formatted && type->tree == 0;
+    return doc->slots.p[slot].key == 0 && type->item == 0 && !type->formatted;
 }
 
-static inline void plain_note_deleted(struct ydoc *doc, uint32_t client, const struct wire_struct *s)
+QUICK_INLINE void plain_note_deleted(struct ydoc *doc, uint32_t client, const struct wire_struct *s)
 {
     struct span gone = {client, s->clock, s->len}, *last;
 
@@ -101,35 +126,37 @@ static inline void plain_note_deleted(struct ydoc *doc, uint32_t client, const s
     doc->cur.deleted.p[doc->cur.deleted.n++] = gone;
 }
 
-/* The new item, behind `left`. */
-static inline void plain_link(struct ydoc *doc, uint32_t client, const struct wire_struct *s,
-                              uint32_t lh)
+/* The new item behind `lh`, without content. */
+QUICK_INLINE void plain_link(const struct plain *p, const struct wire_struct *s, uint32_t lh)
 {
-    uint32_t h = doc->items.n++;
-    struct item *items = doc->items.p, *left = &items[lh], *it = &items[h];
+    uint32_t h = p->doc->items.n++;
+    struct item *left = &p->items[lh], *it = &p->items[h];
+    struct entry *e = &p->entries[p->last->n++];
+    bool has_right = (s->info & WIRE_HAS_RIGHT) != 0, deleted = s->ref == WIRE_DELETED;
 
     it->clock = s->clock;
     it->len = s->len;
     it->left = lh;
     it->right = left->right;
+    if (left->right != 0)
+        p->items[left->right].left = h;
     left->right = h;
-    if (it->right != 0)
-        items[it->right].left = h;
     it->origin_clock = s->origin_clock;
-    it->right_clock = s->info & WIRE_HAS_RIGHT ? s->right_clock : 0;
-    it->right_client = s->info & WIRE_HAS_RIGHT ? client : NO_CLIENT;
+    it->right_clock = has_right ? s->right_clock : 0;
+    it->right_client = has_right ? p->client : NO_CLIENT;
     it->slot = left->slot;
-    it->client_kind = client << 8 | s->ref;
-    it->origin_flags = client << 8 | (s->ref == WIRE_DELETED ? ITEM_DELETED : 0);
+    it->client_kind = p->client << 8 | s->ref;
+    it->origin_flags = p->client << 8 | (deleted ? ITEM_DELETED : 0);
     it->content = 0;
     it->bytes = 0;
-    doc->items_live++;
+    e->clock = s->clock;
+    e->item = deleted ? h | ENTRY_DELETED : h;
+    p->doc->items_live++;
+    p->c->state = s->clock + s->len;
 }
 
-static inline void plain_set_text(struct ydoc *doc, const struct wire_struct *s)
+QUICK_INLINE void plain_set_text(struct ydoc *doc, const struct wire_struct *s, struct item *it)
 {
-    struct item *it = &doc->items.p[doc->items.n - 1];
-
     it->content = doc->slab.n;
     it->bytes = (uint32_t)s->body.len;
     memcpy(doc->slab.p + it->content, s->body.p, s->body.len);
@@ -139,35 +166,34 @@ static inline void plain_set_text(struct ydoc *doc, const struct wire_struct *s)
     doc->types.p[doc->slots.p[it->slot].type].length += it->len;
 }
 
-/* False: nothing was done, and store_integrate() is to be asked. */
-static inline bool plain_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client)
+/* Integrates structs of a section, the client's next ones, until one comes that is
+ * not plain, or the client's state is above `clock`: the reader stands before it. */
+static inline void plain_run(struct ydoc *doc, uint32_t client, struct lib0_reader *r,
+                             struct wire_section *section, uint32_t clock)
 {
-    struct client *c = &doc->clients.p[client];
-    struct chunk *last = c->chunks > 1 ? &c->dir[c->chunks - 1] : &c->one;
-    const struct item *left;
-    struct entry *e;
+    struct wire_section at = *section;
+    struct lib0_reader here = *r;
+    struct wire_struct s;
+    struct plain p;
     uint32_t lh;
 
-    if (!plain_has_origin(doc, s, c) || !plain_has_room(doc, last, s->body.len))
-        return false;
-    lh = plain_find(c, last, s->origin_clock);
-    left = &doc->items.p[lh];
-    if (item_end(left) - 1 != s->origin_clock || left->slot == 0 ||
-        !plain_has_right(doc, s, left, client) || !plain_is_list(doc, &doc->slots.p[left->slot]) ||
-        doc->notes_changes)
-        return false;
-    e = &(last->cap > CHUNK_INLINE ? last->u.p : last->u.in)[last->n++];
-    e->clock = s->clock;
-    e->item = doc->items.n;
-    c->state = s->clock + s->len;
-    plain_link(doc, client, s, lh);
-    if (s->ref == WIRE_STRING) {
-        plain_set_text(doc, s);
-    } else {
-        e->item |= ENTRY_DELETED;
-        plain_note_deleted(doc, client, s);
+    if (!plain_start(&p, doc, client))
+        return;
+    while (p.c->state <= clock && quick_next(&here, &at, &s)) {
+        if (s.ref == WIRE_GC || s.clock != p.c->state || (s.info & WIRE_HAS_ORIGIN) == 0 ||
+            s.origin_client != s.client || !plain_has_room(&p, &s))
+            return;
+        lh = plain_find(&p, s.origin_clock);
+        if (!plain_fits(&p, &s, &p.items[lh]) || !plain_is_list(doc, p.items[lh].slot))
+            return;
+        plain_link(&p, &s, lh);
+        if (s.ref == WIRE_DELETED)
+            plain_note_deleted(doc, client, &s);
+        else
+            plain_set_text(doc, &s, &p.items[doc->items.n - 1]);
+        *section = at;
+        r->p = here.p;
     }
-    return true;
 }
 
 #endif

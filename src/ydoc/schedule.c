@@ -13,9 +13,8 @@
 
 #include <assert.h>
 
-#include "ydoc/plain.h"
 #include "ydoc/heap_sort.h"
-#include "ydoc/quick.h"
+#include "ydoc/plain.h"
 
 /* The next struct of a source, and the source as it is after it. */
 struct head {
@@ -254,8 +253,7 @@ static void integrate_struct(const struct run *run, struct source *src, const st
 {
     if (src->number == CLIENT_UNKNOWN)
         src->number = store_add_client(run->doc, src->client);
-    if (!plain_integrate(run->doc, s, src->number))
-        store_integrate(run->doc, s, src->number);
+    store_integrate(run->doc, s, src->number);
 }
 
 /* Integrates the source's structs while nothing is in their way and `clock` is
@@ -280,6 +278,8 @@ static void run_ahead(const struct run *run, uint32_t source, uint32_t clock)
         run->doc->coming = section.left + 1;
         if (!run->dry)
             integrate_struct(run, src, &s);
+        if (!run->dry)
+            plain_run(run->doc, src->number, &r, &section, clock);
         if (section.clock > src->state)
             src->state = section.clock;
         before = section;

@@ -40,7 +40,7 @@ void *store_grow(struct ydoc *doc, void *p, uint32_t *cap, uint64_t need, size_t
         return p;
     if (n < need)
         n = need;
-    if (*cap == 0 && n < 4 && each < 64)
+    if (*cap == 0 && n < 4 && each < 12)
         n = 4;
     if (n > UINT32_MAX)
         n = need;

@@ -177,6 +177,7 @@ struct tx {
     VEC(uint32_t) order;             /* clients in the order of their first deletion */
     const void *origin;
     bool local;
+    bool collects; /* of what it deleted some has its content yet */
 };
 
 /* The item with this id was restored by a copy that starts with the other id. */
@@ -257,7 +258,8 @@ struct ydoc {
     uint32_t acc;
     VEC(struct doc_part) acc_touched;
     VEC(struct span) acc_deleted;
-    uint32_t acc_compact_at;
+    VEC(uint8_t) acc_packed; /* those before them (accumulate.c) */
+    uint32_t acc_packed_spans;
 
     /* What waits: structs as an update v1, and deletions. */
     VEC(uint8_t) pending;
@@ -395,6 +397,8 @@ void index_remove(struct ydoc *doc, struct client *c, struct place at);
 void index_on_delete(struct ydoc *doc, const struct item *it);
 /* The item at this place begins at another clock now, between its neighbours' still. */
 void index_set_clock(struct client *c, struct place at, uint32_t clock);
+/* Is everything from `clock` to before `end` deleted? Both are within the state. */
+bool index_is_deleted(const struct ydoc *doc, struct client *c, uint32_t clock, uint32_t end);
 /* Appends the clocks at which deleted items begin and end, in turn, to `clocks`,
  * which has room for CHUNK_MAX; *deleted says what the item before was. */
 uint32_t index_flips(const struct client *c, uint32_t chunk, bool *deleted, uint32_t *clocks);
@@ -458,7 +462,8 @@ void store_clean_formats(struct ydoc *doc, struct tx *tx);
 /* ---- integrate.c ---- */
 /* Yjs's getMissing (its second half) and integrate: every id that the struct
  * names is known. Parts below the client's state are passed over. */
-void store_integrate(struct ydoc *doc, const struct wire_struct *s, uint32_t client);
+__attribute__((noinline)) void store_integrate(struct ydoc *doc, const struct wire_struct *s,
+                                               uint32_t client);
 void store_delete_item(struct ydoc *doc, uint32_t h);
 /* Where a new item goes: a slot, and between which items of it (0: none). */
 struct neighbours {
@@ -482,6 +487,17 @@ uint32_t store_start_marks(struct ydoc *doc);
 bool store_existed(const struct ydoc *doc, const struct item *it);
 /* Records that the client gets new structs, once a transaction. */
 void store_touch(struct ydoc *doc, uint32_t client);
+
+/* ---- accumulate.c: what was deleted since the last take ---- */
+void store_accumulate_deleted(struct ydoc *doc, const struct tx *tx);
+void store_forget_deleted(struct ydoc *doc);
+/* All but doc->acc_deleted. */
+struct packed_spans {
+    struct lib0_reader r;
+    struct span last;
+};
+void store_unpack_deleted(const struct ydoc *doc, struct packed_spans *from);
+bool packed_spans_next(struct packed_spans *from, struct span *out);
 
 /* ---- spans.c ---- */
 void store_sort_spans(struct ydoc *doc, struct span *v, uint32_t n); /* by client, clock */
@@ -519,7 +535,7 @@ int store_write_changes(const struct ydoc *doc, const struct tx *tx, int version
                         struct ydoc_buf *out);
 int store_write_news(const struct news *news, int version, struct ydoc_buf *out);
 /* A part of a document as an update: clients, descending, each from a clock below
- * its state on, and deletions, descending and in order. */
+ * its state on, and deletions, descending and in order (NULL: all there are). */
 struct doc_update {
     const struct doc_part *parts;
     uint32_t n;
@@ -531,7 +547,10 @@ void store_write_update(const struct ydoc *doc, const struct doc_update *u, stru
  * of an update OURS. */
 void store_write_below(const struct ydoc *doc, uint32_t client, uint32_t clock,
                        struct ydoc_buf *out);
-/* Everything that is deleted, clients descending. */
+
+/* ---- encode_deletes.c: everything that is deleted, clients descending ---- */
+const uint32_t *store_clients_descending(const struct ydoc *doc);
+void store_write_deletes(const struct ydoc *doc, struct ydoc_buf *out); /* as v1 */
 void store_add_deletes(const struct ydoc *doc, struct dset *d);
 
 /* ---- apply.c ---- */
@@ -547,7 +566,8 @@ void store_restore(struct ydoc *doc, struct ydoc *copy);
 void store_discard(struct ydoc *copy);
 void store_free_contents(struct ydoc *doc);
 void store_free_scratch(struct ydoc *doc);
-/* After a transaction: gives back what only a large update needed. */
-void store_trim_scratch(struct ydoc *doc);
+/* After an update of so many structs and deletions: gives back what only a large one
+ * needed. */
+void store_trim_scratch(struct ydoc *doc, uint64_t size);
 
 #endif

@@ -60,6 +60,7 @@ void store_begin(struct ydoc *doc, const void *origin, bool local)
     doc->cur.order.n = 0;
     doc->cur.origin = origin;
     doc->cur.local = local;
+    doc->cur.collects = false;
     doc->work.n = 0;
     doc->deletions.n = 0;
     doc->work_left = UINT64_MAX;

@@ -43,9 +43,8 @@ static bool has_client(struct ids set, uint32_t client)
 bool undo_set_has(const struct id_set *set, uint32_t client, uint32_t clock)
 {
     uint32_t i = find(undo_ids(set), client, clock);
-    const struct span *s = set->spans.p + i;
 
-    return i < set->spans.n && s->client == client && s->clock <= clock;
+    return i < set->spans.n && set->spans.p[i].client == client && set->spans.p[i].clock <= clock;
 }
 
 /* The ranges of one client after the other, in the set's order. */

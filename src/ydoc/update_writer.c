@@ -297,6 +297,10 @@ void update_writer_finish(struct update_writer *w, struct dset *deletes, struct 
     size_t n;
 
     close_section(w);
+    if (w->body.failed || w->marks.failed) {
+        out->failed = true;
+        return;
+    }
     if (w->version == WIRE_V2)
         append_columns(out, &w->v2);
     n = w->marks.len / sizeof(struct section_mark);
@@ -314,6 +318,4 @@ void update_writer_finish(struct update_writer *w, struct dset *deletes, struct 
         dset_write_v2(deletes, out);
     else
         dset_write(deletes, out);
-    if (w->body.failed || w->marks.failed)
-        out->failed = true;
 }

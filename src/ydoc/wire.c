@@ -606,6 +606,26 @@ static void validate_deletes(struct wire_deletes *d, const struct ydoc_limits *l
     }
 }
 
+/* Passes over what quick_next() reads, with everything in registers. Counts structs up
+ * to limits->structs_max and one more. */
+static void count_quick(struct wire_walk *w, const struct ydoc_limits *limits,
+                        struct wire_counts *counts)
+{
+    struct wire_section section = w->section;
+    struct lib0_reader r = w->r;
+    uint64_t n = counts->structs, bytes = 0;
+    struct wire_struct s;
+
+    while (n <= limits->structs_max && quick_next(&r, &section, &s)) {
+        n++;
+        bytes += s.body.len;
+    }
+    counts->structs = n;
+    counts->body_bytes += (size_t)bytes;
+    w->section = section;
+    w->r.p = r.p;
+}
+
 int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *limits,
                          struct wire_counts *counts, struct wire_notes *notes,
                          struct ydoc_error *err)
@@ -625,11 +645,12 @@ int wire_validate_noting(struct ydoc_slice update, const struct ydoc_limits *lim
     if (counts->sections > limits->clients_max)
         return ydoc__error(err, YDOC_ELIMIT, 0, "update of %llu clients, at most %u are allowed",
                            (unsigned long long)counts->sections, limits->clients_max);
-    while (quick_next(&w.r, &w.section, &s) || wire_walk_next(&w, &s)) {
+    while (counts->structs <= limits->structs_max) {
+        count_quick(&w, limits, counts);
+        if (counts->structs > limits->structs_max || !wire_walk_next(&w, &s))
+            break;
         counts->structs++;
         counts->body_bytes += s.body.len;
-        if (counts->structs > limits->structs_max)
-            break;
     }
     if (w.r.why != NULL)
         return lib0_error(&w.r, err);

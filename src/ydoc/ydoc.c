@@ -2,6 +2,7 @@
  * in), encode.c (updates out), integrate.c and collect.c (Yjs's algorithms),
  * store.c, index.c and types.c (data). */
 #include "ydoc/place.h"
+#include "ydoc/watch.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -71,7 +72,9 @@ bool ydoc_has_pending(const struct ydoc *doc)
 
 size_t ydoc_memory_used(const struct ydoc *doc)
 {
-    return doc->memory_used;
+    const struct watch *w = doc->watch;
+
+    return doc->memory_used + (w == NULL ? 0 : w->slices.cap + w->bytes.cap);
 }
 
 /* A block that cannot be made smaller is kept as it is. */
@@ -122,6 +125,7 @@ void ydoc_shrink(struct ydoc *doc)
     SHRINK(doc->roots);
     SHRINK(doc->acc_touched);
     SHRINK(doc->acc_deleted);
+    SHRINK(doc->acc_packed);
     SHRINK(doc->pending);
     SHRINK(doc->pending_missing);
     SHRINK(doc->pending_deletes);

@@ -6,15 +6,7 @@
  * state. In the end the encoded state loads into a fresh document, which then
  * knows all of it.
  */
-#include "ydoc/store.h"
-
-#include <stdlib.h>
-
-#define ENSURE(cond)                                                                               \
-    do {                                                                                           \
-        if (!(cond))                                                                               \
-            abort();                                                                               \
-    } while (0)
+#include "ydoc_check.h"
 
 static const struct ydoc_limits limits = {.structs_max = 1 << 16,
                                           .clients_max = 1 << 12,
@@ -22,67 +14,12 @@ static const struct ydoc_limits limits = {.structs_max = 1 << 16,
                                           .work_max = 1 << 20};
 static const struct ydoc_options options = {.limits = &limits};
 
-static void check_item(const struct ydoc *doc, uint32_t h)
-{
-    const struct item *it = &doc->items.p[h];
-
-    ENSURE(it->len > 0);
-    if (item_kind(it) == WIRE_GC)
-        return;
-    ENSURE(it->slot != 0 && it->slot < doc->slots.n);
-    ENSURE(it->left == 0 || doc->items.p[it->left].right == h);
-    ENSURE(it->right == 0 || doc->items.p[it->right].left == h);
-    ENSURE(it->left != 0 || doc->slots.p[it->slot].key != 0 || doc->slots.p[it->slot].head == h);
-    ENSURE(it->right != 0 || doc->slots.p[it->slot].key == 0 || doc->slots.p[it->slot].head == h);
-    if (item_kind(it) == WIRE_STRING)
-        ENSURE(lib0_utf16_len(doc->slab.p + it->content, it->bytes) == it->len);
-}
-
-static void check_document(const struct ydoc *doc)
-{
-    for (uint32_t i = 0; i < doc->clients.n; i++) {
-        struct client *c = &doc->clients.p[i];
-        struct place at = {0, 0};
-        uint32_t clock = 0;
-
-        if (c->state == 0)
-            continue;
-        do {
-            uint32_t h = index_at(c, at);
-
-            ENSURE(doc->items.p[h].clock == clock && index_entry(c, at)->clock == clock);
-            ENSURE(item_deleted(&doc->items.p[h]) ==
-                   ((index_entry(c, at)->item & ENTRY_DELETED) != 0));
-            check_item(doc, h);
-            clock = item_end(&doc->items.p[h]);
-        } while (index_next(c, &at));
-        ENSURE(clock == c->state);
-    }
-}
-
 static struct ydoc *make(void)
 {
     struct ydoc *doc;
 
     ENSURE(ydoc_new(&doc, &options) == 0);
     return doc;
-}
-
-static void encode(const struct ydoc *doc, struct ydoc_buf *out)
-{
-    ydoc_buf_reset(out);
-    ENSURE(ydoc_encode_state_v1(doc, NULL, 0, out, NULL) == 0);
-}
-
-static bool same(const struct ydoc_buf *a, const struct ydoc_buf *b)
-{
-    return a->len == b->len && (a->len == 0 || memcmp(a->p, b->p, a->len) == 0);
-}
-
-static void state_vector(const struct ydoc *doc, struct ydoc_buf *out)
-{
-    ydoc_buf_reset(out);
-    ENSURE(ydoc_encode_state_vector(doc, out) == 0);
 }
 
 /* True if the update was taken. */
@@ -94,14 +31,14 @@ static bool apply_one(struct ydoc *doc, struct ydoc *mirror, const uint8_t *p, s
 
     ydoc_buf_init(&before, NULL);
     ydoc_buf_init(&after, NULL);
-    encode(doc, &before);
+    check_encode(doc, &before);
     rc = ydoc_apply_v1(doc, p, len, &err);
     check_document(doc);
     if (rc != 0) {
         ENSURE(rc == YDOC_EMALFORMED || rc == YDOC_ELIMIT);
         ENSURE(err.code == rc && err.offset <= len);
-        encode(doc, &after);
-        ENSURE(same(&before, &after));
+        check_encode(doc, &after);
+        ENSURE(check_same(&before, &after));
     } else {
         struct ydoc_buf sv;
 
@@ -110,9 +47,9 @@ static bool apply_one(struct ydoc *doc, struct ydoc *mirror, const uint8_t *p, s
         ENSURE(ydoc_take_changes_v1(doc, &before, NULL) == 0);
         ENSURE(ydoc_apply_v1(mirror, before.p, before.len, &err) == 0);
         ENSURE(!ydoc_has_pending(mirror));
-        state_vector(doc, &sv);
-        state_vector(mirror, &after);
-        ENSURE(same(&sv, &after));
+        check_state_vector(doc, &sv);
+        check_state_vector(mirror, &after);
+        ENSURE(check_same(&sv, &after));
         ydoc_buf_fini(&sv);
     }
     ydoc_buf_fini(&before);
@@ -131,14 +68,14 @@ static void check_reload(struct ydoc *doc)
     ydoc_buf_init(&b, NULL);
     ydoc_shrink(doc);
     check_document(doc);
-    encode(doc, &state);
+    check_encode(doc, &state);
     ENSURE(ydoc_apply_v1(fresh, state.p, state.len, &err) == 0);
     check_document(fresh);
-    state_vector(doc, &a);
-    state_vector(fresh, &b);
+    check_state_vector(doc, &a);
+    check_state_vector(fresh, &b);
     /* What waited may fit together differently when it arrives as one. */
     if (!ydoc_has_pending(doc)) {
-        ENSURE(same(&a, &b));
+        ENSURE(check_same(&a, &b));
         ENSURE(ydoc_contains_update_v1(fresh, state.p, state.len, &err) == 1);
     }
     ydoc_buf_reset(&a);

@@ -6,8 +6,11 @@
 // between Yjs and the library an update is about.
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
+import * as Y from 'yjs'
 
 const JSON_DEPTH = 100
+const hex = (bytes) => Buffer.from(bytes).toString('hex')
+const say = ({ client, clock }) => `${client}:${clock}`
 
 // A NaN in other bits than JavaScript's own; whether they survive is up to the engine. Looks at the
 // bytes, so that a few other values are taken for one.
@@ -27,7 +30,7 @@ class Reader {
     this.odd = new Set()
     this.sections = [] // {at, end, client, structs}
     this.collected = [] // {client, from, to} of every GC
-    this.structs = [] // {client, clock, ref, header}: where it is to stand, as bytes
+    this.structs = [] // {client, clock, length, ref, origin, rightOrigin, parent, values} of every item
   }
 
   take(kind, read) {
@@ -132,10 +135,11 @@ class Reader {
       if (ref === 0) this.collected.push({ client, from: clock, to: clock + length })
       return length
     }
-    const at = this.decoder.pos
     const dependencies = []
     if (info & 0x80) dependencies.push(this.id())
     if (info & 0x40) dependencies.push(this.id())
+    const [origin, rightOrigin] = [0x80, 0x40].map((bit) => (info & bit ? say(dependencies[bit === 0x40 && info & 0x80 ? 1 : 0]) : 'none'))
+    const at = this.decoder.pos
     if (!(info & 0xc0)) {
       const parentInfo = this.number('parentInfo')
       if (parentInfo === 1) this.string('name')
@@ -144,9 +148,19 @@ class Reader {
       if (info & 0x20) this.string('key')
     }
     for (const on of dependencies) if (on.client === client && on.clock >= clock) this.odd.add('an item that depends on its own future')
-    this.structs.push({ client, clock, ref, header: Buffer.from(this.bytes.subarray(at, this.decoder.pos)) })
+    const parent = info & 0xc0 ? undefined : hex(this.bytes.subarray(at, this.decoder.pos))
+    const from = this.decoder.pos
     this.dependencies.push(...dependencies.map((on) => ({ client, clock, on })))
-    return this.length(this.content(ref))
+    const length = this.length(this.content(ref))
+    this.structs.push({ client, clock, length, ref, origin, rightOrigin, parent, values: this.values(ref, from) })
+    return length
+  }
+
+  // What each unit of a struct stands for: a character, or bytes.
+  values(ref, from) {
+    if (ref === 4) return this.fields.at(-1).value.split('')
+    if (ref !== 2 && ref !== 8) return [hex(this.bytes.subarray(from, this.decoder.pos))]
+    return this.fields.filter(({ at, kind }) => at >= from && kind !== 'count').map(({ at, end }) => hex(this.bytes.subarray(at, end)))
   }
 
   length(n) {
@@ -210,17 +224,60 @@ export function readFields(bytes) {
   return new Reader(bytes).update()
 }
 
-// Is there an id that was given to two structs? Compares where they stand and, unless one of them
-// was deleted, of which kind they are.
+// Is there an id that was given to two units? Compares what structs say of each: what it is, where
+// it stands, what it stands for. A deleted or collected one may be any.
 export function hasTwins(updates) {
   const seen = new Map()
-  for (const { client, clock, ref, header } of updates.flatMap((update) => quietly(() => readFields(update))?.structs ?? [])) {
-    const id = `${client}:${clock}`
-    const other = seen.get(id)
-    if (other !== undefined && (!other.header.equals(header) || (other.ref !== ref && other.ref !== 1 && ref !== 1))) return true
-    seen.set(id, { ref, header })
+  for (const struct of updates.flatMap((update) => quietly(() => readFields(update))?.structs ?? [])) {
+    for (let i = 0; i < Math.min(struct.length, UNITS_MAX); i++) {
+      const id = `${struct.client}:${struct.clock + i}`
+      const unit = unitOf(struct, i)
+      const others = seen.get(id) ?? []
+      if (others.some((other) => !isSameUnit(unit, other))) return true
+      seen.set(id, [...others, unit].slice(0, 4))
+    }
   }
   return false
+}
+
+const UNITS_MAX = 1000
+const READS_MAX = 100_000
+
+function unitOf({ client, clock, ref, origin, rightOrigin, parent, values }, i) {
+  const place = i === 0 ? { origin, parent } : { origin: say({ client, clock: clock + i - 1 }) }
+  return { ref, ...place, rightOrigin, value: ref === 1 ? undefined : values[i] }
+}
+
+const isSame = (a, b) => a === undefined || b === undefined || a === b
+
+function isSameUnit(a, b) {
+  if (a.origin !== b.origin || a.rightOrigin !== b.rightOrigin || !isSame(a.parent, b.parent)) return false
+  return a.ref === 1 || b.ref === 1 || (a.ref === b.ref && isSame(a.value, b.value))
+}
+
+// What is odd about an update v2 and is lost, or refused, when it is converted.
+export function oddInV2(update) {
+  const odd = new Set()
+  const clients = new Set()
+  let left = READS_MAX // a run of many millions is a few bytes
+  class Spy extends Y.UpdateDecoderV2 {
+    readClient() {
+      const client = super.readClient()
+      if (left-- === 0) throw new Error('too long')
+      if (clients.has(client)) odd.add('two sections of one client')
+      clients.add(client)
+      return client
+    }
+
+    readInfo() {
+      const info = super.readInfo()
+      if (left-- === 0) throw new Error('too long')
+      if (info !== (info & 31) && [0, 10].includes(info & 31)) odd.add('a GC or Skip with flags')
+      return info
+    }
+  }
+  quietly(() => Y.decodeUpdateV2(update, Spy))
+  return odd
 }
 
 // Is there an id that is a GC in one update and an item in another?
