@@ -49,6 +49,7 @@ bool any_is_json(struct ydoc_slice value);
 /* JSON.stringify of a canonical value. Where that throws or gives no text: the
  * digits of a bigint, null for undefined. */
 void any_write_json(struct ydoc_buf *out, struct ydoc_slice value);
+void any_to_json(struct ydoc_buf *out, struct ydoc_slice value); /* of any value */
 /* The value that valid JSON text stands for. */
 void any_write_from_json(struct ydoc_buf *out, struct ydoc_slice json);
 

@@ -184,12 +184,14 @@ static void store_canonical(struct ydoc_buf *out, struct ydoc_slice value)
     }
 }
 
-void any_store(struct ydoc_buf *out, struct ydoc_slice value)
+/* Hands a value over in its canonical form. */
+static void write_as(struct ydoc_buf *out, struct ydoc_slice value,
+                     void (*write)(struct ydoc_buf *out, struct ydoc_slice canonical))
 {
     struct ydoc_buf canonical;
 
     if (any_is_canonical(value)) {
-        store_canonical(out, value);
+        write(out, value);
         return;
     }
     ydoc_buf_init(&canonical, &out->alloc);
@@ -197,8 +199,18 @@ void any_store(struct ydoc_buf *out, struct ydoc_slice value)
     if (canonical.failed)
         out->failed = true;
     else
-        store_canonical(out, ydoc_buf_slice(&canonical));
+        write(out, ydoc_buf_slice(&canonical));
     ydoc_buf_fini(&canonical);
+}
+
+void any_store(struct ydoc_buf *out, struct ydoc_slice value)
+{
+    write_as(out, value, store_canonical);
+}
+
+void any_to_json(struct ydoc_buf *out, struct ydoc_slice value)
+{
+    write_as(out, value, any_write_json);
 }
 
 void any_stored_to_json(struct ydoc_buf *out, struct ydoc_slice stored)
@@ -369,15 +381,9 @@ int ydoc_any_from_json(struct ydoc_slice json, struct ydoc_buf *out, struct ydoc
 int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out, struct ydoc_error *err)
 {
     size_t len_before = out->len;
-    struct ydoc_buf canonical;
 
     if (!any_is_valid(any, YDOC__NESTING_MAX))
         return ydoc__error(err, YDOC_EMALFORMED, 0, "the bytes are not one lib0 value");
-    ydoc_buf_init(&canonical, &out->alloc);
-    any_write(&canonical, any);
-    if (!canonical.failed)
-        any_write_json(out, ydoc_buf_slice(&canonical));
-    out->failed = out->failed || canonical.failed;
-    ydoc_buf_fini(&canonical);
+    any_to_json(out, any);
     return ydoc__buf_finish(out, len_before, err);
 }

@@ -49,6 +49,8 @@ int edit_check_len(const struct ydoc *doc, size_t bytes);
 
 /* place_find for readers: 0, or YDOC_ENOMEM. */
 int edit_find(const struct ydoc *doc, uint32_t type, uint32_t index, struct spot *spot);
+/* The same for place_of. */
+int edit_index_of(const struct ydoc *doc, uint32_t item, uint32_t *index);
 
 /* ---- attributes (format.c) ---- */
 

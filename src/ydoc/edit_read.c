@@ -83,7 +83,7 @@ void edit_read_value(const struct ydoc *doc, const struct item *it, uint32_t n,
 
 struct find_job {
     struct ydoc *doc;
-    uint32_t type, index;
+    uint32_t type, item, index;
     struct spot spot;
 };
 
@@ -97,12 +97,30 @@ static void find(void *arg)
 /* Reading may build the type's position index: that is no change. */
 int edit_find(const struct ydoc *doc, uint32_t type, uint32_t index, struct spot *spot)
 {
-    struct find_job job = {(struct ydoc *)(uintptr_t)doc, type, index, {0, 0, 0}};
+    struct find_job job = {.doc = (struct ydoc *)(uintptr_t)doc, .type = type, .index = index};
     int rc = store_run(job.doc, find, &job);
 
     if (rc != 0)
         place_drop(job.doc, type);
     *spot = job.spot;
+    return rc;
+}
+
+static void count_before(void *arg)
+{
+    struct find_job *job = arg;
+
+    job->index = place_of(job->doc, job->item);
+}
+
+int edit_index_of(const struct ydoc *doc, uint32_t item, uint32_t *index)
+{
+    struct find_job job = {.doc = (struct ydoc *)(uintptr_t)doc, .item = item};
+    int rc = store_run(job.doc, count_before, &job);
+
+    if (rc != 0)
+        place_drop(job.doc, doc->slots.p[doc->items.p[item].slot].type);
+    *index = job.index;
     return rc;
 }
 

@@ -509,33 +509,18 @@ int ydoc_event_keys_json(const struct ydoc_event *event, struct ydoc_buf *out)
 
 /* ---- the path ---- */
 
-struct index_job {
-    struct ydoc *doc;
-    uint32_t item, index;
-};
-
-static void find_index(void *arg)
-{
-    struct index_job *job = arg;
-
-    job->index = place_of(job->doc, job->item);
-}
-
-/* Finding an index may build the list's position index, which is no change. */
 static int write_step(struct ydoc *doc, uint32_t item, struct ydoc_buf *out)
 {
     const struct slot *slot = &doc->slots.p[doc->items.p[item].slot];
-    struct index_job job = {doc, item, 0};
+    uint32_t index;
     int rc;
 
     if (slot->key != 0) {
         text_write_string(out, store_key(doc, slot->key));
         return 0;
     }
-    rc = store_run(doc, find_index, &job);
-    if (rc != 0)
-        place_drop(doc, slot->type);
-    text_write_number(out, job.index);
+    rc = edit_index_of(doc, item, &index);
+    text_write_number(out, index);
     return rc;
 }
 

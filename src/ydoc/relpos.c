@@ -118,35 +118,12 @@ static struct found find_unit(const struct ydoc *doc, const struct ydoc_id *id, 
     return found;
 }
 
-struct count_job {
-    struct ydoc *doc;
-    uint32_t item, units;
-};
-
-static void count(void *arg)
-{
-    struct count_job *job = arg;
-
-    job->units = place_of(job->doc, job->item);
-}
-
 /* Visible units before an item. Of a map's chain there are none: whatever stands
  * before the value is deleted. */
-static int count_before(struct ydoc *doc, uint32_t item, uint32_t *units)
+static int count_before(const struct ydoc *doc, uint32_t item, uint32_t *units)
 {
-    const struct slot *slot = &doc->slots.p[doc->items.p[item].slot];
-    struct count_job job = {doc, item, 0};
-    uint32_t type = slot->type;
-    int rc;
-
     *units = 0;
-    if (slot->key != 0)
-        return 0;
-    rc = store_run(doc, count, &job);
-    if (rc != 0)
-        place_drop(doc, type);
-    *units = job.units;
-    return rc;
+    return doc->slots.p[doc->items.p[item].slot].key != 0 ? 0 : edit_index_of(doc, item, units);
 }
 
 static int resolve_unit(struct ydoc *doc, struct found at, int64_t assoc, struct ydoc_position *out)

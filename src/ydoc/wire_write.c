@@ -65,23 +65,6 @@ static void end_string(struct ydoc_buf *out, size_t at)
     out->len += more;
 }
 
-static void write_any_as_json(struct ydoc_buf *out, struct ydoc_slice value)
-{
-    struct ydoc_buf canonical;
-
-    if (any_is_canonical(value)) {
-        any_write_json(out, value);
-        return;
-    }
-    ydoc_buf_init(&canonical, &out->alloc);
-    any_write(&canonical, value);
-    if (canonical.failed)
-        out->failed = true;
-    else
-        any_write_json(out, ydoc_buf_slice(&canonical));
-    ydoc_buf_fini(&canonical);
-}
-
 static void write_value(struct ydoc_buf *out, const struct wire_struct *s,
                         enum wire_version version)
 {
@@ -96,7 +79,7 @@ static void write_value(struct ydoc_buf *out, const struct wire_struct *s,
     else if (version == WIRE_OURS)
         any_store(out, s->value);
     else
-        write_any_as_json(out, s->value);
+        any_to_json(out, s->value);
     end_string(out, at);
 }
 

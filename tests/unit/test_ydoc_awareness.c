@@ -1,10 +1,12 @@
 #include <ydoc.h>
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 #include "ydoc_awareness_script.h"
 
 /* A script's world: one awareness of client 100, and what it reported. */
@@ -271,35 +273,13 @@ TEST(ydoc_awareness, modifies)
     ydoc_buf_fini(&out);
 }
 
-/* An allocator that fails after `left` requests and counts what is out. */
-struct meter {
-    size_t left, out;
-};
-
-static void *meter_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct meter *m = ctx;
-    void *q;
-
-    if (new_size == 0) {
-        free(p);
-        m->out -= old_size;
-        return NULL;
-    }
-    if (m->left == 0 || (q = realloc(p, new_size)) == NULL)
-        return NULL;
-    m->left--;
-    m->out += new_size - old_size;
-    return q;
-}
-
 /* Whichever allocation fails, nothing leaks, what is reported is true, and the
  * same message goes through later. */
 TEST(ydoc_awareness, failing_memory)
 {
     for (size_t n = 0;; n++) {
-        struct meter m = {n, 0};
-        struct ydoc_alloc alloc = {meter_resize, &m};
+        struct account m = {0, (long)n};
+        struct ydoc_alloc alloc = {account_resize, &m};
         struct ydoc_awareness_options options = {.alloc = &alloc, .client = 1};
         struct ydoc_awareness *a;
         struct ydoc_buf b;
@@ -309,7 +289,7 @@ TEST(ydoc_awareness, failing_memory)
         rc = ydoc_awareness_new(&a, &options, 0);
         CHECK(rc == 0 || rc == YDOC_ENOMEM);
         if (rc != 0) {
-            CHECK_EQ(m.out, 0);
+            CHECK_EQ(m.held, 0);
             continue;
         }
         make_update(&b, 5, 40, "{\"b\":1,\"a\":2}");
@@ -319,13 +299,13 @@ TEST(ydoc_awareness, failing_memory)
         if (rc == 0)
             rc = ydoc_awareness_tick(a, 100000);
         CHECK(rc == 0 || rc == YDOC_ENOMEM);
-        CHECK_EQ(ydoc_awareness_memory_used(a), m.out);
-        m.left = SIZE_MAX;
+        CHECK_EQ(ydoc_awareness_memory_used(a), m.held);
+        m.calls_left = LONG_MAX;
         CHECK_EQ(ydoc_awareness_apply(a, ydoc_buf_slice(&b), 0, NULL, NULL), 0);
-        CHECK_EQ(ydoc_awareness_memory_used(a), m.out);
+        CHECK_EQ(ydoc_awareness_memory_used(a), m.held);
         ydoc_awareness_free(a);
         ydoc_buf_fini(&b);
-        CHECK_EQ(m.out, 0);
+        CHECK_EQ(m.held, 0);
         if (rc == 0)
             break;
     }

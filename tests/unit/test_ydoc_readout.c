@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness.h"
+#include "ydoc_account.h"
 #include "ydoc_read_samples.h"
 #include "ydoc_samples.h"
 
@@ -156,33 +157,11 @@ TEST(ydoc_readout, no_such_root)
     ydoc_free(doc);
 }
 
-/* An allocator that fails after `left` requests and counts what is out. */
-struct meter {
-    size_t left, out;
-};
-
-static void *meter_resize(void *ctx, void *p, size_t old_size, size_t new_size)
-{
-    struct meter *m = ctx;
-    void *q;
-
-    if (new_size == 0) {
-        free(p);
-        m->out -= old_size;
-        return NULL;
-    }
-    if (m->left == 0 || (q = realloc(p, new_size)) == NULL)
-        return NULL;
-    m->left--;
-    m->out += new_size - old_size;
-    return q;
-}
-
 /* True once the reader needs no more than n allocations. */
 static bool read_with(const struct ydoc *doc, reader read, size_t n)
 {
-    struct meter m = {n, 0};
-    struct ydoc_alloc alloc = {meter_resize, &m};
+    struct account m = {0, (long)n};
+    struct ydoc_alloc alloc = {account_resize, &m};
     struct ydoc_buf b;
     int rc;
 
@@ -190,7 +169,7 @@ static bool read_with(const struct ydoc *doc, reader read, size_t n)
     rc = read(doc, root, &b);
     CHECK(rc == 0 || (rc == YDOC_ENOMEM && b.len == 0));
     ydoc_buf_fini(&b);
-    CHECK_EQ(m.out, 0);
+    CHECK_EQ(m.held, 0);
     return rc == 0;
 }
 
