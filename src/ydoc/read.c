@@ -165,8 +165,8 @@ static void write_single(struct writer *w, const struct item *it)
     case WIRE_DOC:
         text_write_doc(w->out, body, w->style);
         break;
-    default:
-        write_cstr(w, "null");
+    default: /* a format where a key's value stands: Yjs finds nothing in it */
+        read_write_stored(w->out, ydoc__slice("undefined"), w->style);
     }
 }
 
@@ -280,8 +280,6 @@ static void write_map(struct writer *w, uint32_t type)
         const struct item *it = read_slot_value(w->doc, v[i].number);
         bool first = true;
 
-        if (!item_countable(it))
-            continue;
         write_cstr(w, first_member ? "" : ",");
         first_member = false;
         text_write_string(w->out, v[i].key);

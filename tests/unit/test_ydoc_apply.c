@@ -237,6 +237,26 @@ static void append_struct_at_start(struct ydoc_buf *b, uint64_t client)
     lib0_write_raw(b, "\x04\x01\x01t\x01x", 6);
 }
 
+/* In a transaction a refused update leaves what the transaction did and may still do. */
+static void edit_around_refusal(struct ydoc *doc, const struct ydoc_buf *update)
+{
+    struct ydoc_slice text = {(const uint8_t *)"\xc3\xa9\xc3\xa9", 4}, none = {NULL, 0};
+    struct ydoc_slice name = {(const uint8_t *)"new", 3};
+    struct ydoc_buf b;
+    ydoc_type type;
+
+    CHECK_EQ(ydoc_root(doc, name, YDOC_KIND_TEXT, &type), 0);
+    CHECK_EQ(ydoc_begin(doc, NULL), 0);
+    CHECK_EQ(ydoc_text_insert(doc, type, 0, text, none), 0);
+    CHECK_EQ(ydoc_apply_v1(doc, update->p, update->len, NULL), YDOC_ELIMIT);
+    CHECK_EQ(ydoc_text_delete(doc, type, 1, 1), 0); /* cutting the text is a step */
+    CHECK_EQ(ydoc_commit(doc, NULL), 0);
+    ydoc_buf_init(&b, NULL);
+    CHECK_EQ(ydoc_read_text(doc, name, &b), 0);
+    CHECK_MEM(b.p, b.len, text.p, 2);
+    ydoc_buf_fini(&b);
+}
+
 /* Items of n clients at one place, each walking past all before it: refused by
  * the limit on work, and the document is as it was. */
 TEST(ydoc, work_is_limited)
@@ -270,6 +290,7 @@ TEST(ydoc, work_is_limited)
     CHECK_EQ(ydoc_apply_v1(doc, b.p, b.len, &err), YDOC_ELIMIT);
     check_sv(doc, ydoc_buf_slice(&sv));
     apply(doc, samples[0].updates[1]);
+    edit_around_refusal(doc, &b);
     ydoc_buf_fini(&b);
     ydoc_buf_fini(&sv);
     ydoc_free(doc);

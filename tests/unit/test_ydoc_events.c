@@ -791,3 +791,56 @@ TEST(ydoc_events, deep_observers_of_deep_nesting)
     CHECK(at_root.nearest_first && half_way.nearest_first);
     ydoc_free(doc);
 }
+
+static void on_once(struct ydoc *doc, struct ydoc_event *e, void *ctx)
+{
+    struct world *w = ctx;
+
+    (void)e;
+    ydoc_unobserve(doc, w->number);
+    must(w, ydoc_text_insert(doc, w->t, 0, str("<"), none));
+}
+
+/* Typing does not go on behind what an observer wrote before it took itself away. */
+TEST(ydoc_events, typing_after_an_observer_that_edits)
+{
+    struct ydoc_buf text;
+    struct world w;
+
+    make_world(&w, NULL);
+    w.number = ydoc_observe(w.doc, w.t, on_once, &w);
+    CHECK(w.number > 0);
+    must(&w, ydoc_text_insert(w.doc, w.t, 0, str("abc"), none));
+    must(&w, ydoc_text_insert(w.doc, w.t, 3, str("d"), none));
+    ydoc_buf_init(&text, NULL);
+    CHECK_EQ(ydoc_read_text(w.doc, str("t"), &text), 0);
+    CHECK_MEM(text.p, text.len, "<abdc", 5);
+    CHECK_EQ(w.rc, 0);
+    ydoc_buf_fini(&text);
+    free_world(&w);
+}
+
+static void on_any_subdocs(struct ydoc *doc, const struct ydoc_subdocs *s, void *ctx)
+{
+    struct world *w = ctx;
+
+    CHECK(doc == w->doc);
+    CHECK_EQ(s->added_n, 1);
+}
+
+/* What observers hold is part of what the document holds. */
+TEST(ydoc_events, memory_is_accounted)
+{
+    struct account account = {0, 1000000};
+    struct ydoc_alloc alloc = {account_resize, &account};
+    struct ydoc_value one = {.tag = YDOC_VALUE_DOC, .name = str("one")};
+    struct world w;
+
+    make_world(&w, &alloc);
+    CHECK(ydoc_observe_subdocs(w.doc, on_any_subdocs, &w) > 0);
+    set(&w, w.m, "1", one);
+    CHECK_EQ(ydoc_memory_used(w.doc), account.held);
+    CHECK_EQ(w.rc, 0);
+    free_world(&w);
+    CHECK_EQ(account.held, 0);
+}
