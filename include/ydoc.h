@@ -300,7 +300,8 @@ int ydoc_any_to_json(struct ydoc_slice any, struct ydoc_buf *out,
  * Of every edit: YDOC_ENOENT, the type is gone; YDOC_EKIND, it is of another kind; YDOC_ELIMIT,
  * what is inserted is longer than limits.update_bytes_max. A value nested deeper than
  * limits.nesting_max is malformed. These, and what is said above, leave no trace. YDOC_ENOMEM in
- * the middle of the edit, and what an observer runs into, leave the document broken (YDOC_EBROKEN). */
+ * the middle of the edit, and what an observer runs into, leave the document broken (YDOC_EBROKEN).
+ */
 int ydoc_text_insert(struct ydoc *doc, ydoc_type type, uint32_t index, struct ydoc_slice utf8,
                      struct ydoc_slice attributes) YDOC_MUST_USE;
 /* An embed (tag YDOC_VALUE_JSON, the JSON text in `any`) or a new type. */
