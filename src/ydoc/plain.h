@@ -173,7 +173,7 @@ static inline void plain_run(struct ydoc *doc, uint32_t client, struct lib0_read
 {
     struct wire_section at = *section;
     struct lib0_reader here = *r;
-    struct wire_struct s;
+    struct wire_struct s = {0}; /* quick_next sets what the info says is there */
     struct plain p;
     uint32_t lh;
 
